@@ -1,0 +1,1 @@
+"""Pure rules of the domain: no Dagster, no network, no database handle."""

@@ -1,0 +1,104 @@
+"""Metadata of an item: its fields, how complete they are, and how sources are merged."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+FIELDS: Mapping[str, float] = {
+    "title": 0.25,
+    "authors": 0.20,
+    "publisher": 0.10,
+    "publication_year": 0.10,
+    "binding": 0.10,
+    "page_count": 0.05,
+    "language": 0.05,
+    "thumbnail_url": 0.05,
+    "description": 0.10,
+}
+"""Fields that count towards completeness, with their weights (sum 1)."""
+
+EXTRA_FIELDS = ("isbn10", "isbn13", "work_key", "subjects", "series", "list_price")
+"""Fields that are kept when a source gives them, without counting."""
+
+SOURCE_PRECEDENCE = ("open_library", "google_books")
+"""Whose word counts where two sources know a field, best first."""
+
+Value = str | int | float
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataVersion:
+    """One source's fields about one item, as learnt at one moment."""
+
+    source: str
+    observed_at: datetime
+    fields: Mapping[str, Value]
+
+
+def completeness(fields: Mapping[str, object]) -> float:
+    """Return the weighted share of `FIELDS` that are known, from 0.0 to 1.0.
+
+    None and the empty string are unknown. 0.0 is an answer ("nothing is known"),
+    not the lack of one.
+    """
+    known = sum(weight for name, weight in FIELDS.items() if fields.get(name) not in (None, ""))
+    return round(known, 4)
+
+
+def merge(
+    versions: Iterable[MetadataVersion],
+) -> tuple[dict[str, Value], dict[str, tuple[str, datetime]]]:
+    """Merge what every source said of one item into one value a field.
+
+    A field's value comes from the best source in `SOURCE_PRECEDENCE` that knows it, and
+    from that source's latest word. None and the empty string are silence: they never
+    overwrite a value.
+
+    Returns:
+        The merged fields, and for each field the source and the time it came from.
+    """
+    best: dict[str, tuple[int, float, MetadataVersion]] = {}
+    for version in versions:
+        rank = _rank(version.source)
+        for name, value in version.fields.items():
+            if value in (None, ""):
+                continue
+            candidate = (-rank, version.observed_at.timestamp(), version)
+            if name not in best or candidate[:2] > best[name][:2]:
+                best[name] = candidate
+    merged = {name: entry[2].fields[name] for name, entry in sorted(best.items())}
+    origin = {name: (entry[2].source, entry[2].observed_at) for name, entry in sorted(best.items())}
+    return merged, origin
+
+
+def _rank(source: str) -> int:
+    name = source.removeprefix("sandbox:")
+    return SOURCE_PRECEDENCE.index(name) if name in SOURCE_PRECEDENCE else len(SOURCE_PRECEDENCE)
+
+
+def merge_sql(versions: str) -> str:
+    """Return the DuckDB statement that does what `merge` does, for all items at once.
+
+    Args:
+        versions: Relation with columns item_id, source, observed_at, fields (JSON text).
+
+    Returns:
+        A statement giving item_id, one text column for each of `FIELDS` and
+        `EXTRA_FIELDS`, and the source of the title as metadata_source.
+    """
+    known = " ".join(
+        f"WHEN replace(source, 'sandbox:', '') = '{name}' THEN {len(SOURCE_PRECEDENCE) - place}"
+        for place, name in enumerate(SOURCE_PRECEDENCE)
+    )
+    precedence = f"CASE {known} ELSE 0 END"
+    columns = ", ".join(
+        f"arg_max(fields->>'{name}', struct_pack(p := {precedence}, at := observed_at)) "
+        f"FILTER (WHERE coalesce(fields->>'{name}', '') <> '') AS {name}"
+        for name in (*FIELDS, *EXTRA_FIELDS)
+    )
+    return (
+        f"SELECT item_id, {columns}, "
+        f"arg_max(source, struct_pack(p := {precedence}, at := observed_at)) "
+        "FILTER (WHERE coalesce(fields->>'title', '') <> '') AS metadata_source "
+        f"FROM {versions} GROUP BY item_id"
+    )

@@ -1,0 +1,30 @@
+"""Days and months as the moments they end, in UTC."""
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+
+
+def day_end(day: date) -> datetime:
+    """Return the last microsecond of a day."""
+    return datetime.combine(day, time.max, tzinfo=UTC)
+
+
+def month_end(month: str) -> datetime:
+    """Return the last microsecond of a month written `2026-10`.
+
+    Raises:
+        ValueError: It is not a month; the message says how one is written.
+    """
+    if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month):
+        raise ValueError(f"{month!r} is not a month; write it like 2026-10")
+    year, number = int(month[:4]), int(month[5:])
+    following = date(year + number // 12, number % 12 + 1, 1)
+    return day_end(following - timedelta(days=1))
+
+
+def as_of(period_end: datetime, now: datetime) -> tuple[datetime, bool]:
+    """Return the as-of of a day or month built now, and whether it is provisional.
+
+    A period that has not ended is built as of this moment and marked provisional.
+    """
+    return (now, True) if now <= period_end else (period_end, False)
