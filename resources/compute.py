@@ -1,0 +1,27 @@
+"""DuckDB in memory: computes over Arrow, keeps nothing."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+
+MEMORY_LIMIT = "2GiB"
+"""Memory DuckDB may hold before it spills to its temporary directory."""
+
+
+@contextmanager
+def duckdb_connection(threads: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open an in-memory DuckDB with bounded memory, in UTC.
+
+    Args:
+        threads: Threads it may use; None takes one for each core.
+    """
+    connection = duckdb.connect(":memory:")
+    try:
+        connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+        connection.execute(f"SET threads = {threads or os.cpu_count() or 1}")
+        connection.execute("SET preserve_insertion_order = false")
+        yield connection
+    finally:
+        connection.close()

@@ -1,0 +1,452 @@
+"""The one door to the central database: SQLite or PostgreSQL, the same calls on both.
+
+Knows connections, transactions, column types and Arrow; knows no table. Rows come out
+as Arrow (`read_arrow`), and go in as Arrow (`Bulk.stage`, `Bulk.upsert`): COPY through
+ADBC on PostgreSQL, batches through the standard library's driver on SQLite.
+"""
+
+import re
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+from sqlalchemy.engine import make_url
+from sqlalchemy.sql import Executable
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+BUSY_TIMEOUT_MS = 30_000
+"""How long a SQLite writer waits for another one before it gives up."""
+
+AnySelect = sa.Select[*tuple[Any, ...]]
+"""A select of any columns."""
+
+BATCH_ROWS = 50_000
+"""Rows held as Python objects at a time on SQLite."""
+
+
+class DatabaseUnavailable(RuntimeError):
+    """The database cannot be reached or is not of this version; the message says what to do."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment. PostgreSQL: timestamptz. SQLite: ISO-8601 text with offset, fixed width.
+
+    The fixed width makes text order the order of time. A moment without a zone is refused.
+    """
+
+    impl = sa.String(32)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> TypeEngine[Any]:
+        """Choose the column type of the database at hand."""
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(sa.TIMESTAMP(timezone=True))
+        return dialect.type_descriptor(sa.String(32))
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> Any:
+        """Turn a moment into what the driver takes."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone; every stored moment is aware")
+        value = value.astimezone(UTC)
+        if dialect.name == "postgresql":
+            return value
+        return value.isoformat(timespec="microseconds")
+
+    def literal_processor(self, dialect: sa.Dialect) -> Callable[[datetime], str]:
+        """Return what renders a moment inside a statement's text."""
+
+        def render(value: datetime) -> str:
+            text = value.astimezone(UTC).isoformat(timespec="microseconds")
+            return f"TIMESTAMPTZ '{text}'" if dialect.name == "postgresql" else f"'{text}'"
+
+        return render
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
+        """Turn what the driver gives into an aware moment in UTC."""
+        if value is None:
+            return None
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        return moment.astimezone(UTC)
+
+
+class Money(TypeDecorator[Decimal]):
+    """An exact amount with a fixed number of decimals.
+
+    SQLite stores NUMERIC as a float; reading rounds to the scale again, which is exact
+    for amounts below 2**53 units of the last decimal.
+    """
+
+    impl = sa.Numeric
+    cache_ok = True
+
+    def __init__(self, precision: int = 12, scale: int = 2) -> None:
+        super().__init__(precision, scale)
+        self.precision = precision
+        self.scale = scale
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> TypeEngine[Any]:
+        """Read floats on SQLite, decimals on PostgreSQL."""
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(sa.Numeric(self.precision, self.scale))
+        return dialect.type_descriptor(sa.Numeric(self.precision, self.scale, asdecimal=False))
+
+    def process_bind_param(self, value: Decimal | None, dialect: sa.Dialect) -> Any:
+        """Turn an amount into what the driver takes."""
+        if value is None or dialect.name == "postgresql":
+            return value
+        return float(value)
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Decimal | None:
+        """Give the exact amount back."""
+        if value is None:
+            return None
+        return Decimal(str(value)).quantize(Decimal(1).scaleb(-self.scale))
+
+
+def arrow_type(column_type: TypeEngine[Any]) -> pa.DataType:
+    """Return the Arrow type that a column of the database is read as."""
+    match column_type:
+        case UtcDateTime():
+            return pa.timestamp("us", tz="UTC")
+        case Money():
+            return pa.decimal128(column_type.precision, column_type.scale)
+        case sa.Numeric() if column_type.asdecimal and column_type.scale is not None:
+            return pa.decimal128(column_type.precision or 38, column_type.scale)
+        case sa.Boolean():
+            return pa.bool_()
+        case sa.Integer():
+            return pa.int64()
+        case sa.Float() | sa.Numeric():
+            return pa.float64()
+        case sa.Date():
+            return pa.date32()
+        case sa.LargeBinary():
+            return pa.binary()
+        case _:
+            return pa.string()
+
+
+class Database:
+    """The central database.
+
+    Args:
+        url: SQLAlchemy URL; `sqlite:///path` or `postgresql://...`.
+    """
+
+    def __init__(self, url: str) -> None:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name().replace("postgres", "postgresql", 1)
+        if backend.startswith("postgresql"):
+            parsed = parsed.set(drivername="postgresql+psycopg2")
+            self.engine = sa.create_engine(parsed, pool_pre_ping=True)
+        elif backend == "sqlite":
+            if parsed.database and parsed.database != ":memory:":
+                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            self.engine = sa.create_engine(
+                parsed, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "isolation_level": None}
+            )
+            sa.event.listen(self.engine, "connect", _prepare_sqlite)
+            sa.event.listen(self.engine, "begin", _begin_sqlite)
+        else:
+            raise DatabaseUnavailable(
+                f"PRICING_DATABASE_URL names the database {backend!r}; "
+                "use sqlite:///path or postgresql://user@host/name."
+            )
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self.engine.dialect.name
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.engine.dispose()
+
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        """Open a transaction that writes; commits at the end, rolls back on an error."""
+        writing = self.engine.connect().execution_options(pricing_writes=True)
+        with writing as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def connect(self) -> Iterator[sa.Connection]:
+        """Open a connection for reading."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    def scalar(self, statement: AnySelect) -> Any:
+        """Return the first column of the first row, or None."""
+        with self.connect() as connection:
+            return connection.execute(statement).scalar()
+
+    def rows(self, statement: AnySelect) -> Sequence[sa.Row[Any]]:
+        """Return all rows of a statement whose result is known to be small."""
+        with self.connect() as connection:
+            return connection.execute(statement).all()
+
+    def execute(self, statement: Executable, parameters: Any = None) -> int:
+        """Run one writing statement in its own transaction; return the rows it touched."""
+        with self.begin() as connection:
+            return connection.execute(statement, parameters).rowcount
+
+    def sql(self, statement: Any) -> str:
+        """Return a statement's text with its values inside, for this database."""
+        return str(statement.compile(self.engine, compile_kwargs={"literal_binds": True}))
+
+    def read_arrow(self, statement: AnySelect) -> pa.Table:
+        """Return a select's rows as one Arrow table, typed by the select's columns."""
+        batches = list(self.iter_arrow(statement))
+        return pa.Table.from_batches(batches, schema=self.arrow_schema(statement))
+
+    def arrow_schema(self, statement: AnySelect) -> pa.Schema:
+        """Return the Arrow schema that `read_arrow` gives for a select."""
+        return pa.schema(
+            [(column.name, arrow_type(column.type)) for column in statement.selected_columns]
+        )
+
+    def iter_arrow(
+        self, statement: AnySelect, batch_rows: int = BATCH_ROWS
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield a select's rows as Arrow batches, in bounded memory."""
+        schema = self.arrow_schema(statement)
+        if self.dialect == "postgresql":
+            with self._adbc() as connection, connection.cursor() as cursor:
+                cursor.execute(self.sql(statement))
+                for batch in cursor.fetch_record_batch():
+                    yield _conform(batch, schema)
+            return
+        with self.connect() as connection:
+            cursor = cast(Any, connection.connection.driver_connection).cursor()
+            cursor.execute(self.sql(statement))
+            while rows := cursor.fetchmany(batch_rows):
+                yield _conform(_batch_of_rows(rows, schema), schema)
+
+    @contextmanager
+    def bulk(self) -> Iterator["Bulk"]:
+        """Open a transaction that takes Arrow; commits at the end, rolls back on an error."""
+        if self.dialect == "postgresql":
+            with self._adbc() as connection:
+                yield _PostgresBulk(self, connection)
+                connection.commit()
+            return
+        with self.begin() as sqlite_connection:
+            bulk = _SqliteBulk(self, sqlite_connection)
+            yield bulk
+            bulk.drop_staged()
+
+    def upsert(self, table: sa.Table, data: pa.Table, *, update: Iterable[str] = ()) -> int:
+        """Insert rows in one transaction of its own; see `Bulk.upsert`."""
+        with self.bulk() as bulk:
+            return bulk.upsert(table, data, update=update)
+
+    @contextmanager
+    def _adbc(self) -> Iterator[Any]:
+        from adbc_driver_postgresql import dbapi
+
+        url = self.engine.url.set(drivername="postgresql")
+        with dbapi.connect(url.render_as_string(hide_password=False)) as connection:
+            yield connection
+
+
+class Bulk:
+    """One transaction that moves Arrow in, and runs set-based statements over it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def stage(self, data: pa.Table, like: sa.Table | None = None) -> sa.Table:
+        """Load rows into a temporary table of this transaction and return it.
+
+        Columns take the type of the column of that name in `like`, else the one that
+        suits their Arrow type.
+        """
+        name = f"staged_{uuid.uuid4().hex[:12]}"
+        table = sa.Table(
+            name,
+            sa.MetaData(),
+            *(sa.Column(field.name, _column_type(field, like)) for field in data.schema),
+            prefixes=["TEMPORARY"],
+        )
+        conformed = data.cast(
+            pa.schema([(column.name, arrow_type(column.type)) for column in table.columns])
+        )
+        self._load(table, conformed)
+        return table
+
+    def upsert(self, table: sa.Table, data: pa.Table, *, update: Iterable[str] = ()) -> int:
+        """Insert rows; where the primary key exists, overwrite the `update` columns only.
+
+        Without `update`, rows that collide with any unique key are left as they are.
+
+        Returns:
+            How many rows were inserted or overwritten.
+        """
+        if data.num_rows == 0:
+            return 0
+        staged = self.stage(data, like=table)
+        return self.insert_from(table, sa.select(*staged.columns), update=update)
+
+    def insert_from(self, table: sa.Table, rows: AnySelect, *, update: Iterable[str] = ()) -> int:
+        """Insert the rows of a select whose columns are named as the table's."""
+        names = [column.name for column in rows.selected_columns]
+        if self._database.dialect == "postgresql":
+            from sqlalchemy.dialects.postgresql import insert
+        else:
+            from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
+        # SQLite reads "ON CONFLICT" after a bare SELECT as a join's ON without a WHERE.
+        statement = insert(table).from_select(names, rows.where(sa.true()))
+        columns = list(update)
+        if columns:
+            statement = statement.on_conflict_do_update(
+                index_elements=list(table.primary_key.columns),
+                set_={name: statement.excluded[name] for name in columns},
+            )
+        else:
+            statement = statement.on_conflict_do_nothing()
+        return self.execute(statement)
+
+    def execute(self, statement: Executable) -> int:
+        """Run a writing statement; return the rows it touched."""
+        raise NotImplementedError
+
+    def _load(self, table: sa.Table, data: pa.Table) -> None:
+        raise NotImplementedError
+
+
+class _PostgresBulk(Bulk):
+    def __init__(self, database: Database, connection: Any) -> None:
+        super().__init__(database)
+        self._connection = connection
+
+    def execute(self, statement: Executable) -> int:
+        with self._connection.cursor() as cursor:
+            cursor.execute(self._database.sql(statement))
+            return max(int(cursor.rowcount), 0)
+
+    def _load(self, table: sa.Table, data: pa.Table) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.adbc_ingest(table.name, data, mode="create", temporary=True)
+            cursor.execute(f'ANALYZE "{table.name}"')
+
+
+class _SqliteBulk(Bulk):
+    def __init__(self, database: Database, connection: sa.Connection) -> None:
+        super().__init__(database)
+        self._connection = connection
+        self._staged: list[str] = []
+
+    def execute(self, statement: Executable) -> int:
+        return self._connection.execute(statement).rowcount
+
+    def _load(self, table: sa.Table, data: pa.Table) -> None:
+        table.create(self._connection)
+        self._staged.append(table.name)
+        cursor = cast(Any, self._connection.connection.driver_connection).cursor()
+        marks = ", ".join("?" * len(data.schema))
+        for batch in data.to_batches(max_chunksize=BATCH_ROWS):
+            columns = [_sqlite_values(batch.column(i)) for i in range(batch.num_columns)]
+            cursor.executemany(
+                f'INSERT INTO temp."{table.name}" VALUES ({marks})',  # noqa: S608 (our own name)
+                zip(*columns, strict=True),
+            )
+
+    def drop_staged(self) -> None:
+        for name in self._staged:
+            self._connection.exec_driver_sql(f'DROP TABLE temp."{name}"')
+
+
+def redacted(message: str) -> str:
+    """Return a message without the password of any URL in it."""
+    return re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", message)
+
+
+def _prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:
+    cursor = dbapi_connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    cursor.execute("PRAGMA cache_size = -65536")
+    cursor.execute("PRAGMA temp_store = FILE")
+    cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    # A reader that turns writer in mid-transaction fails at once with "database is
+    # locked"; a writer takes the lock at its start, where the busy timeout applies.
+    writes = connection.get_execution_options().get("pricing_writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _column_type(field: pa.Field, like: sa.Table | None) -> TypeEngine[Any]:
+    if like is not None and field.name in like.columns:
+        column_type = like.columns[field.name].type
+        return column_type if isinstance(column_type, TypeEngine) else sa.Text()
+    match field.type:
+        case t if pa.types.is_timestamp(t):
+            return UtcDateTime()
+        case t if pa.types.is_decimal(t):
+            return Money(t.precision, t.scale)
+        case t if pa.types.is_boolean(t):
+            return sa.Boolean()
+        case t if pa.types.is_integer(t):
+            return sa.BigInteger()
+        case t if pa.types.is_floating(t):
+            return sa.Float()
+        case t if pa.types.is_date(t):
+            return sa.Date()
+        case t if pa.types.is_binary(t):
+            return sa.LargeBinary()
+        case _:
+            return sa.Text()
+
+
+def _sqlite_values(column: pa.Array) -> list[Any]:
+    if pa.types.is_timestamp(column.type):
+        text = pc.strftime(column.cast(pa.timestamp("us")), format="%Y-%m-%dT%H:%M:%S")
+        column = pc.binary_join_element_wise(text, "+00:00", "")
+    elif pa.types.is_decimal(column.type):
+        column = column.cast(pa.float64())
+    elif pa.types.is_date(column.type):
+        column = column.cast(pa.string())
+    return cast(list[Any], column.to_pylist())
+
+
+def _batch_of_rows(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.RecordBatch:
+    columns = list(zip(*rows, strict=True))
+    arrays = []
+    for values, field in zip(columns, schema, strict=True):
+        if pa.types.is_timestamp(field.type) or pa.types.is_date(field.type):
+            arrays.append(pa.array(values, pa.string()))
+        elif pa.types.is_decimal(field.type):
+            arrays.append(pa.array(values, pa.float64()))
+        elif pa.types.is_boolean(field.type):
+            arrays.append(pa.array(values, pa.int64()))
+        else:
+            arrays.append(pa.array(values, field.type))
+    return pa.RecordBatch.from_arrays(arrays, names=schema.names)
+
+
+def _conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    if batch.schema.equals(schema):
+        return batch
+    arrays = []
+    for column, field in zip(batch.columns, schema, strict=True):
+        if column.type != field.type:
+            if isinstance(column.type, pa.BaseExtensionType):
+                column = column.storage
+            if pa.types.is_floating(column.type) and pa.types.is_decimal(field.type):
+                column = pc.round(column, ndigits=field.type.scale)
+            column = column.cast(field.type)
+        arrays.append(column)
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)

@@ -1,0 +1,229 @@
+"""The simulated market: what happens to each book is a pure function of (seed, ISBN, date).
+
+Nothing is stored. Time is cut into blocks of 30 days since 1970; a book's events in a block
+come from a generator seeded with (seed, ISBN, block), so an event has the same id, date,
+price, condition and type whenever and however often it is asked for.
+
+The book, drawn once from (seed, ISBN), with Z1, Z2, Z3 standard normal:
+
+- 12 % of the books never sell. The others sell at ``rate`` = exp(2.25 + 1.45 Z1) times in
+  90 days, at most 400: lognormal, so a few books make most of the sales.
+- ``base`` = exp(2.45 + b + a - 0.10 (ln rate - 2.25) + 0.70 Z2) USD, where b is +0.35 for a
+  hardcover, -0.30 for a mass market paperback, else 0, and a = 0.35 exp(-age / 3) while a book
+  is new plus 0.006 (age - 40) from its 40th year on (at most 0.6); age in years at 2026.
+- ``trend`` = 0.04 + 0.10 Z3 a year, and a phase of the season.
+
+Over time, with y years since 2026-01-01 (held between -10 and 10):
+
+- price level(y) = exp(trend y + 0.05 sin(2 pi y + phase))
+- sales in a block ~ Poisson(rate / 3 (1 + 0.2 sin(2 pi y + phase))), uniform within it
+- price of a sale = base * level * condition (1.30 brand new to 0.66 acceptable)
+  * 0.92 for an auction * exp(0.20 Z), at least 0.99; 1.5 % are signed copies at 3 to 8
+  times that, so there are outliers to find
+- asks arrive as Poisson((1 + 0.5 rate) / 3) a block, stay 3 to 120 days (exponential, mean 40),
+  and want base * level * condition * 1.25 exp(0.30 Z).
+
+What the sources know differs: 3 % of the books are in no metadata source, and each source
+lacks some others of its own (`UNKNOWN`).
+
+Here: events and what a source knows. Not here: the form in which a vendor tells of them.
+"""
+
+import hashlib
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+import numpy as np
+
+from resources.sandbox.catalogue import Book
+
+SALES_WINDOW = timedelta(days=90)
+BLOCK_SECONDS = 30 * 86_400
+LONGEST_ASK = timedelta(days=120)
+
+CONDITIONS = ("Brand New", "Like New", "Very Good", "Good", "Acceptable")
+_CONDITION_FACTOR = (1.30, 1.12, 1.00, 0.86, 0.66)
+_CONDITION_BOUNDS = np.array((0.14, 0.30, 0.60, 0.88))
+LISTING_TYPES = ("fixed_price", "auction", "best_offer")
+_TYPE_BOUNDS = np.array((0.60, 0.82))
+_SHIPPING_CENTS = (0, 0, 0, 399, 413, 447, 522, 595)
+
+NO_METADATA = 0.03
+UNKNOWN = {
+    "open_library": 0.09,
+    "google_books": 0.11,
+    "ebay_browse": 0.06,
+    "searchapi_ebay_sold": 0.04,
+}
+"""Share of books that each source lacks, apart from `NO_METADATA`."""
+
+_YEAR_SECONDS = 365.25 * 86_400
+_YEAR_ZERO = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One listing: a sale that happened, or a copy on offer.
+
+    Attributes:
+        listing_id: 18 digits that begin with 99; eBay's own have 12.
+        price_cents: In US cents, without shipping.
+        shipping_cents: In US cents; 0 is free.
+        listing_type: One of `LISTING_TYPES`.
+        bids: How many; 0 unless an auction.
+        at: When it was sold; of an ask, when it was listed.
+        until: When an ask ends; of a sale, the same as `at`.
+    """
+
+    listing_id: str
+    price_cents: int
+    shipping_cents: int
+    condition: str
+    listing_type: str
+    bids: int
+    signed: bool
+    at: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Profile:
+    sale_rate: float
+    ask_rate: float
+    base: float
+    trend: float
+    phase: float
+
+
+class Market:
+    """The market of one seed. Methods are pure; profiles are only cached."""
+
+    def __init__(self, seed: int) -> None:
+        """Take the seed, which chooses the market."""
+        self.seed = seed
+        self._profile = lru_cache(maxsize=16_384)(self._draw_profile)
+
+    def knows(self, source: str, isbn13: str) -> bool:
+        """Whether the source has ever heard of the book."""
+        if source in ("open_library", "google_books") and (
+            self._uniform(isbn13, "metadata") < NO_METADATA
+        ):
+            return False
+        return self._uniform(isbn13, source) >= UNKNOWN[source]
+
+    def sales(self, book: Book, now: datetime) -> list[Offer]:
+        """Return the sales of the last 90 days up to `now`, the latest first."""
+        since = now - SALES_WINDOW
+        sales = self._events(book, "sold", since, now)
+        return sorted(
+            (sale for sale in sales if since < sale.at <= now),
+            key=lambda sale: (sale.at, sale.listing_id),
+            reverse=True,
+        )
+
+    def asks(self, book: Book, now: datetime) -> list[Offer]:
+        """Return the copies on offer at `now`, the most recently listed first."""
+        asks = self._events(book, "ask", now - LONGEST_ASK, now)
+        return sorted(
+            (ask for ask in asks if ask.at <= now < ask.until),
+            key=lambda ask: (ask.at, ask.listing_id),
+            reverse=True,
+        )
+
+    def _events(self, book: Book, kind: str, since: datetime, until: datetime) -> list[Offer]:
+        profile = self._profile(book)
+        rate = profile.sale_rate if kind == "sold" else profile.ask_rate
+        if not rate:
+            return []
+        first, last = (int(t.timestamp() // BLOCK_SECONDS) for t in (since, until))
+        return [
+            offer
+            for block in range(first, last + 1)
+            for offer in self._block(book.isbn13, kind, block, rate, profile)
+        ]
+
+    def _block(
+        self, isbn13: str, kind: str, block: int, rate: float, profile: _Profile
+    ) -> list[Offer]:
+        entropy = self._hash(isbn13, kind, str(block))
+        rng = np.random.Generator(np.random.PCG64(entropy))
+        season = 1.0
+        if kind == "sold":
+            season += 0.2 * math.sin(
+                math.tau * _years((block + 0.5) * BLOCK_SECONDS) + profile.phase
+            )
+        count = int(rng.poisson(rate / 3 * season))
+        if not count:
+            return []
+        draws = rng.random((7, count))
+        seconds = (block + draws[0]) * BLOCK_SECONDS
+        years = np.clip((seconds - _YEAR_ZERO) / _YEAR_SECONDS, -10, 10)
+        condition = np.searchsorted(_CONDITION_BOUNDS, draws[1], side="right")
+        kinds = np.searchsorted(_TYPE_BOUNDS, draws[2], side="right")
+        level = np.exp(profile.trend * years + 0.05 * np.sin(math.tau * years + profile.phase))
+        price = profile.base * level * np.take(_CONDITION_FACTOR, condition)
+        noise = rng.standard_normal(count)
+        if kind == "sold":
+            price *= np.where(kinds == 1, 0.92, 1.0) * np.exp(0.20 * noise)
+            signed = draws[3] < 0.015
+            price *= np.where(signed, 3 + 5 * draws[4], 1.0)
+            stay = np.zeros(count)
+        else:
+            price *= 1.25 * np.exp(0.30 * noise)
+            signed = np.zeros(count, dtype=bool)
+            stay = np.clip(-40 * np.log1p(-draws[3]), 3, LONGEST_ASK.days) * 86_400
+        cents = np.maximum(99, np.rint(price * 100)).astype(int).tolist()
+        shipping = np.take(_SHIPPING_CENTS, (draws[5] * len(_SHIPPING_CENTS)).astype(int)).tolist()
+        bids = np.where(kinds == 1, 1 + (draws[6] ** 2 * 24).astype(int), 0).tolist()
+        starts = seconds.astype(int).tolist()
+        ends = (seconds + stay).astype(int).tolist()
+        return [
+            Offer(
+                listing_id=f"99{(entropy + i) % 10**16:016d}",
+                price_cents=cents[i],
+                shipping_cents=shipping[i],
+                condition=CONDITIONS[condition[i]],
+                listing_type=LISTING_TYPES[kinds[i]],
+                bids=bids[i],
+                signed=bool(signed[i]),
+                at=datetime.fromtimestamp(starts[i], UTC),
+                until=datetime.fromtimestamp(ends[i], UTC),
+            )
+            for i in range(count)
+        ]
+
+    def _draw_profile(self, book: Book) -> _Profile:
+        rng = np.random.Generator(np.random.PCG64(self._hash(book.isbn13, "profile")))
+        z1, z2, z3 = rng.standard_normal(3).tolist()
+        sells, phase = rng.random(2).tolist()
+        log_rate = min(2.25 + 1.45 * z1, math.log(400))
+        age = 2026 - (book.publication_year or 2000)
+        log_base = (
+            2.45
+            + {"Hardcover": 0.35, "Mass Market Paperback": -0.30}.get(book.binding, 0.0)
+            + 0.35 * math.exp(-max(age, 0) / 3)
+            + min(max(0.006 * (age - 40), 0.0), 0.6)
+            - 0.10 * (log_rate - 2.25)
+            + 0.70 * z2
+        )
+        rate = math.exp(log_rate)
+        return _Profile(
+            sale_rate=rate if sells >= 0.12 else 0.0,
+            ask_rate=1 + 0.5 * rate,
+            base=math.exp(log_base),
+            trend=0.04 + 0.10 * z3,
+            phase=math.tau * phase,
+        )
+
+    def _uniform(self, isbn13: str, purpose: str) -> float:
+        return self._hash(isbn13, purpose) / 2**64
+
+    def _hash(self, *parts: str) -> int:
+        text = ":".join((str(self.seed), *parts))
+        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
+
+
+def _years(timestamp: float) -> float:
+    return min(max((timestamp - _YEAR_ZERO) / _YEAR_SECONDS, -10.0), 10.0)

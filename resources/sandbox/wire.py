@@ -1,0 +1,96 @@
+"""What every simulated vendor has in common: a call, a reply, and how one finds a book.
+
+Not here: any vendor's own format (one module each), HTTP itself (`server`).
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Protocol
+
+from stdnum import isbn
+
+from resources.sandbox.catalogue import Book
+from resources.sandbox.market import Offer
+
+_ISBN = re.compile(r"(?<![\dXx])(?:97[89]\d{10}|\d{9}[\dXx])(?![\dXx])")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request: what a vendor's answer can depend on."""
+
+    params: Mapping[str, str]
+    headers: Mapping[str, str]
+    now: datetime
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One response.
+
+    Attributes:
+        asked: ISBN-13s that the request asked about, each counted once; empty for the
+            later pages of an answer and for what was refused.
+    """
+
+    status: int
+    document: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
+    asked: Sequence[str] = ()
+
+    def body(self) -> bytes:
+        """Return the document as JSON."""
+        return json.dumps(self.document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+class Vendor(Protocol):
+    """One simulated source."""
+
+    source: ClassVar[str]
+    path: ClassVar[str]
+
+    def refusal(self, call: Call) -> Reply | None:
+        """Return the vendor's answer to missing or wrong credentials, or None."""
+
+    def throttled(self) -> Reply:
+        """Return the vendor's answer to more requests a second than it allows."""
+
+    def answer(self, call: Call) -> Reply:
+        """Return the answer to an authorised request within the limit."""
+
+
+def isbns_in(text: str) -> list[str]:
+    """Return the ISBNs that a search text names, as ISBN-13, each once."""
+    found = (isbn.compact(code, convert=True) for code in _ISBN.findall(text.replace("-", "")))
+    return list(dict.fromkeys(found))
+
+
+def stable_number(*parts: str) -> int:
+    """Return a number from 0 to 2**64 - 1 that depends on the texts alone."""
+    digest = hashlib.blake2b(":".join(parts).encode(), digest_size=8).digest()
+    return int.from_bytes(digest)
+
+
+def listing_title(book: Book, offer: Offer) -> str:
+    """Return a seller's title; it says at its end that the listing is simulated."""
+    by = f" by {book.authors[0].removesuffix(' (simulated)')}" if book.authors else ""
+    details = ", ".join(str(d) for d in (book.binding, book.publication_year) if d)
+    signed = "SIGNED " if offer.signed else ""
+    return f"{signed}{book.title}{by}{f' ({details})' if details else ''} (simulated)"
+
+
+def dollars(cents: int) -> str:
+    """Return cents as a text such as ``12.50``."""
+    return f"{cents // 100}.{cents % 100:02d}"
+
+
+def whole_number(text: str | None, default: int) -> int | None:
+    """Return the number, `default` when there is none, None when it is not one."""
+    if not text:
+        return default
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None

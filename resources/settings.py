@@ -1,0 +1,91 @@
+"""Where state lives and which world the platform talks to, read from the environment.
+
+One place for every `PRICING_*` variable. Secrets are not read here: they belong to the
+source clients, which keep them out of every repr and log.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Profile = Literal["sandbox", "live"]
+
+DEFAULT_USER = "default"
+
+
+class SettingsError(ValueError):
+    """An environment variable has a value that cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The platform's settings.
+
+    Attributes:
+        home: Directory of all operational state (`PRICING_HOME`, default `./data`).
+        database_url: SQLAlchemy URL of the central database (`PRICING_DATABASE_URL`,
+            default `pricing.db` under `home`).
+        profile: `sandbox` (simulated vendors) or `live` (`PRICING_PROFILE`).
+        sandbox_url: Origin of a running sandbox (`PRICING_SANDBOX_URL`); None starts
+            one when it is needed.
+        catalogue: Catalogue file that a sandbox started by us serves
+            (`PRICING_CATALOGUE`); None means the bundled one.
+        inbox_settle_seconds: A file in the inbox is read once it has not changed for
+            this long (`PRICING_INBOX_SETTLE_SECONDS`).
+    """
+
+    home: Path
+    database_url: str
+    profile: Profile
+    sandbox_url: str | None = None
+    catalogue: Path | None = None
+    inbox_settle_seconds: float = 5.0
+
+    @classmethod
+    def from_env(cls) -> "Settings":
+        """Read the settings from the environment.
+
+        Raises:
+            SettingsError: A variable has an impossible value; the message names it.
+        """
+        home = Path(os.environ.get("PRICING_HOME") or "data").expanduser().resolve()
+        profile = os.environ.get("PRICING_PROFILE") or "sandbox"
+        if profile not in ("sandbox", "live"):
+            raise SettingsError(f"PRICING_PROFILE is {profile!r}; use 'sandbox' or 'live'.")
+        settle = os.environ.get("PRICING_INBOX_SETTLE_SECONDS") or "5"
+        try:
+            settle_seconds = float(settle)
+        except ValueError:
+            raise SettingsError(
+                f"PRICING_INBOX_SETTLE_SECONDS is {settle!r}; use a number of seconds."
+            ) from None
+        catalogue = os.environ.get("PRICING_CATALOGUE")
+        return cls(
+            home=home,
+            database_url=os.environ.get("PRICING_DATABASE_URL") or f"sqlite:///{home}/pricing.db",
+            profile="live" if profile == "live" else "sandbox",
+            sandbox_url=os.environ.get("PRICING_SANDBOX_URL") or None,
+            catalogue=Path(catalogue).expanduser().resolve() if catalogue else None,
+            inbox_settle_seconds=settle_seconds,
+        )
+
+    @property
+    def inbox(self) -> Path:
+        """Directory that is watched for files of scans."""
+        return self.home / "inbox"
+
+    @property
+    def training_sets(self) -> Path:
+        """Directory that holds one folder per month's build."""
+        return self.home / "training_sets"
+
+    @property
+    def spool(self) -> Path:
+        """Directory of answers that wait for their commit."""
+        return self.home / "spool"
+
+    @property
+    def source_prefix(self) -> str:
+        """Prefix of every stored source name: `sandbox:` marks what was simulated."""
+        return "sandbox:" if self.profile == "sandbox" else ""

@@ -1,0 +1,319 @@
+"""SearchAPI.io's reading of eBay's sold listings: what books were sold for.
+
+What the vendor reads from eBay's page varies, and a label must not be guessed:
+
+- The price is in ``price``, in pages since December 2025 in ``deal``. Text with two amounts
+  (``$0.99 to $1.49``, a listing with variations; ``$2.27$3.49``, two prices run together) is
+  not the price of one sale. Neither is a cut-off range (``$2.00 to``). Such a listing is
+  reported and left out. A number beside the text does not help: it is one end of the same
+  range.
+- A listing ``or Best Offer`` shows what was asked when an offer below it was accepted; eBay does
+  not tell which happened. It is kept as ``best_offer``, so that a policy can weigh it.
+- The vendor has no field for the date of sale. Where it catches eBay's own line ("Sold  Nov 3,
+  2026"), which it puts into whichever badge field it fell into, the sale is dated to that day, at
+  00:00 UTC; otherwise it is undated.
+- A seller's subtitle can end up in ``condition``; only eBay's own names are taken.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, ClassVar
+
+import httpx
+from pydantic import Field
+from pydantic_core import PydanticCustomError
+
+from pricing_assets.core.answers import Answer, ItemQuery, Listing
+from resources.sources import wire
+from resources.sources.base import (
+    Licence,
+    PermanentError,
+    QuotaExhausted,
+    RetryableError,
+    Source,
+    SourceError,
+    UnparsablePayload,
+)
+from resources.sources.credentials import Credentials
+from resources.sources.wire import Amount, Text, Wire
+
+PAGE_SIZE = 120
+EBAY_DOMAIN = "ebay.com"
+_ID_CHARACTERS = 128
+_CONDITION_CHARACTERS = 64
+
+_CURRENCIES = {
+    "$": "USD", "US $": "USD", "US$": "USD", "USD": "USD", "C $": "CAD", "C$": "CAD",
+    "CA $": "CAD", "AU $": "AUD", "AU$": "AUD", "£": "GBP", "GBP": "GBP", "€": "EUR",
+    "EUR": "EUR",
+}  # fmt: skip
+"""Signs that stand before an amount on ebay.com, which writes dollars of other lands out."""
+
+_PRICE = re.compile(r"(?P<sign>[^\d\s.,+-](?:[^\d.,+-]*[^\d\s.,+-])?)\s*(?P<amount>[\d,]*\.?\d+)")
+_DIGITS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+")
+_DELIVERY = re.compile(
+    r"\+\s*(?P<price>[^\d+]{1,4}[\d,.]+)\s+(?:delivery|shipping|postage)", re.IGNORECASE
+)
+_FREE_DELIVERY = re.compile(r"free\s+(?:international\s+)?(?:delivery|shipping|postage)", re.I)
+_BIDS = re.compile(r"(?P<bids>\d{1,6})\s+bids?", re.IGNORECASE)
+_SOLD = re.compile(r"(?:sold|ended)\s*:?\s+(?P<date>.+)", re.IGNORECASE)
+_DATE_FORMATS = ("%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y", "%Y-%m-%d")
+_CONDITION = re.compile(
+    r"(?:brand new|new|like new|open box|pre-?owned|used|very good|good|acceptable|excellent"
+    r"|fair|certified|seller refurbished|refurbished|parts only|for parts|graded|ungraded"
+    r"|near mint)\b.{0,40}",
+    re.IGNORECASE,
+)
+
+
+class _Result(Wire):
+    """One sold listing. The seller is not declared, so it is not kept."""
+
+    essential: ClassVar[frozenset[str]] = frozenset({"item_id", "title", "price", "deal"})
+
+    item_id: Text = Field(min_length=1, max_length=_ID_CHARACTERS)
+    title: Text
+    price: Text | None = None
+    deal: Text | None = None
+    extracted_price: Amount | None = None
+    condition: Text | None = None
+    buying_format: Text = ""
+    shipping: Text = ""
+    extracted_shipping: Amount | None = None
+    tag: Text = ""
+    caption: Text = ""
+    sold_date: Text = ""
+    extensions: tuple[Text, ...] = ()
+
+
+class SearchApiEbaySold(Source):
+    """Sold listings of books by ISBN."""
+
+    name = "searchapi_ebay_sold"
+    kind = "sold"
+    categories = ("book",)
+    base_url = "https://www.searchapi.io"
+    rate_per_second = 2.0
+    cost_per_call_usd = Decimal("0.004")  # 40 USD for 10,000 searches
+    freshness = timedelta(days=30)
+    credential_names = ("SEARCHAPI_API_KEY",)
+    # The vendor loads eBay's page while we wait.
+    read_timeout = 60.0
+    total_timeout = 90.0
+    licence = Licence(
+        store_payloads=True,
+        payload_retention_days=90,
+        display_max_age_hours=24,
+        redistribute=False,
+        train="with agreement",
+        note="The listings are eBay's content, whose licence wants an agreement for training.",
+    )
+
+    def request(self, query: ItemQuery, credentials: Credentials) -> httpx.Request:
+        """Search sold listings."""
+        return httpx.Request(
+            "GET",
+            f"{self.base_url}/api/v1/search",
+            params={
+                "engine": "ebay_search",
+                "q": query.natural_key,
+                "ebay_domain": EBAY_DOMAIN,
+                "filters": "sold_listings",
+                "num": PAGE_SIZE,
+                "api_key": credentials.require("SEARCHAPI_API_KEY"),
+            },
+        )
+
+    def error(self, response: httpx.Response) -> SourceError | None:
+        """Tell a used-up plan from asking too fast: both answer 429."""
+        failure = super().error(response)
+        if (
+            isinstance(failure, RetryableError)
+            and failure.retry_after is None
+            and _names_plan(str(failure))
+        ):
+            return QuotaExhausted(f"{failure}; renew or raise the plan, or wait for its next month")
+        return failure
+
+    def error_detail(self, response: httpx.Response) -> str:
+        """Return ``error``."""
+        try:
+            match wire.read_json(response.content):
+                case {"error": str(message)}:
+                    return wire.excerpt(message)
+        except ValueError:
+            pass
+        return super().error_detail(response)
+
+    def read(self, query: ItemQuery, document: Any) -> Answer:
+        """Read a result page; errors can come with status 200."""
+        if not isinstance(document, dict):
+            raise UnparsablePayload("body", f"a {type(document).__name__}, not an object")
+        results = document.get("organic_results")
+        if results is None:
+            return _no_results(document)
+        if not isinstance(results, list):
+            raise UnparsablePayload("organic_results", "not a list")
+        problems: list[str] = []
+        listings: list[Listing] = []
+        priced = 0
+        for index, raw in enumerate(results):
+            path = f"organic_results[{index}]"
+            result = _Result.read(raw, path, problems)
+            if result is None:
+                continue
+            priced += bool(result.price or result.deal or result.extracted_price)
+            if listing := _listing(result, path, problems):
+                listings.append(listing)
+        if results and not priced:
+            raise UnparsablePayload(
+                "organic_results", f"none of {len(results)} listings can be read: {problems[0]}"
+            )
+        # One listing can show twice on a page; two sales of it differ in price or day.
+        unique = {(e.source_listing_id, e.price, e.sold_at): e for e in listings}
+        return Answer(
+            "found" if unique else "not_found",
+            listings=tuple(unique.values()),
+            problems=tuple(problems),
+        )
+
+
+def _names_plan(message: str) -> bool:
+    return bool(re.search(r"(?i)run out|used (?:all|up)|monthly|credits|quota", message))
+
+
+def _no_results(document: dict[str, Any]) -> Answer:
+    """Read a page without ``organic_results``: nothing found, an error, or a changed format."""
+    match document:
+        case {"error": str(message)} if re.search(
+            r"(?i)no results|any results|not find|0 results", message
+        ):
+            return Answer("not_found", problems=(f"error: {wire.excerpt(message)}",))
+        case {"error": str(message)} if _names_plan(message):
+            raise QuotaExhausted(f"answered an error: {wire.excerpt(message)}; raise the plan")
+        case {"error": message}:
+            raise PermanentError(f"answered an error: {wire.excerpt(str(message))}")
+        case {"search_information": {"total_results": int(total)}} if total > 0:
+            raise UnparsablePayload(
+                "organic_results", f"missing, though {total} results are announced"
+            )
+        case {"search_metadata": {"status": "Success"}}:
+            return Answer("not_found", problems=("organic_results: missing, taken for no results",))
+    raise UnparsablePayload("organic_results", "missing, and the search is not said to be done")
+
+
+def _listing(result: _Result, path: str, problems: list[str]) -> Listing | None:
+    try:
+        price, currency = _sale_price(result)
+    except PydanticCustomError as error:
+        problems.append(f"{path}.{error.type}: {error.message()}")
+        return None
+    bids = _BIDS.fullmatch(result.buying_format)
+    return Listing(
+        source_listing_id=result.item_id,
+        kind="sold",
+        title=result.title,
+        price=price,
+        currency=currency,
+        shipping=_shipping(result, currency),
+        condition=_condition(result.condition, path, problems),
+        listing_type=_listing_type(result.buying_format),
+        bids=int(bids["bids"]) if bids else None,
+        sold_at=_sold_at(result, path, problems),
+    )
+
+
+def _sale_price(result: _Result) -> tuple[Decimal, str]:
+    """Return the one amount and its currency.
+
+    Raises:
+        PydanticCustomError: There is none, or more than one; its type is the field's name.
+    """
+    field, text = ("price", result.price) if result.price else ("deal", result.deal)
+    if not text:
+        if not result.extracted_price:
+            raise PydanticCustomError("price", "missing, and `deal` too")
+        return result.extracted_price, "USD"  # what ebay.com shows
+    price = read_price(text)
+    if price is None:
+        raise PydanticCustomError(
+            field, "not the price of one sale: {shown}", {"shown": wire.shown(text)}
+        )
+    return price
+
+
+def read_price(text: str) -> tuple[Decimal, str] | None:
+    """Return the amount and currency of a text that is exactly one price above zero.
+
+    ``$2,481.78`` is one; ``$0.99 to $1.49``, ``$2.27$3.49`` and ``$2.00 to`` are not.
+    """
+    match = _PRICE.fullmatch(text.strip())
+    if not match or not _DIGITS.fullmatch(match["amount"]):
+        return None
+    currency = _CURRENCIES.get(match["sign"].strip())
+    try:
+        amount = wire.amount(match["amount"].replace(",", ""))
+    except PydanticCustomError:
+        return None
+    return (amount, currency) if currency and amount else None
+
+
+def _shipping(result: _Result, currency: str) -> Decimal | None:
+    """Return the cost of delivery; the vendor puts its text into other fields at times."""
+    for text in (result.shipping, *result.extensions):
+        if _FREE_DELIVERY.search(text):
+            return Decimal(0)
+        match = _DELIVERY.search(text)
+        if match and (cost := read_price(match["price"])) and cost[1] == currency:
+            return cost[0]
+    return result.extracted_shipping
+
+
+def _condition(text: str | None, path: str, problems: list[str]) -> str | None:
+    if not text:
+        return None
+    if not _CONDITION.fullmatch(text):
+        # Not quoted: what lands here is the seller's own advertisement.
+        problems.append(f"{path}.condition: not one of eBay's conditions")
+        return None
+    return text[:_CONDITION_CHARACTERS]
+
+
+def _listing_type(buying_format: str) -> str | None:
+    if _BIDS.fullmatch(buying_format):
+        return "auction"
+    known = {"buy it now": "fixed_price", "or best offer": "best_offer"}
+    return known.get(
+        buying_format.lower(), "best_offer" if "offer" in buying_format.lower() else None
+    )
+
+
+def _sold_at(result: _Result, path: str, problems: list[str]) -> datetime | None:
+    for field, text in _badges(result):
+        match = _SOLD.fullmatch(text)
+        if match is None and field != "sold_date":
+            continue
+        day = match["date"] if match else text
+        for pattern in _DATE_FORMATS:
+            try:
+                return datetime.strptime(" ".join(day.split()), pattern).replace(tzinfo=UTC)
+            except ValueError:
+                continue
+        if any(character.isdigit() for character in day):
+            problems.append(f"{path}.{field}: not a date of sale: {wire.shown(text)}")
+    return None
+
+
+def _badges(result: _Result) -> Iterator[tuple[str, str]]:
+    """Yield the texts in which eBay's line of the sale can be, with their fields."""
+    for field, text in (
+        ("sold_date", result.sold_date),
+        ("caption", result.caption),
+        ("tag", result.tag),
+    ):
+        if text:
+            yield field, text
+    for index, text in enumerate(result.extensions):
+        yield f"extensions[{index}]", text

@@ -1,0 +1,84 @@
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pricing_assets.core.answers import ItemQuery
+from resources.sources.base import (
+    CredentialsRefused,
+    PermanentError,
+    RetryableError,
+    UnparsablePayload,
+    error_of_status,
+    retry_after_seconds,
+)
+from resources.sources.open_library import OpenLibrary
+
+
+@given(st.integers(100, 599))
+def test_a_status_is_success_retryable_or_permanent(status: int) -> None:
+    error = error_of_status(status, "words")
+    if 200 <= status < 300:
+        assert error is None
+    else:
+        assert error is not None
+        assert error.retryable == (status >= 500 or status in (408, 429))
+        assert str(status) in str(error)
+
+
+def test_refused_credentials_close_the_source() -> None:
+    assert isinstance(error_of_status(401, ""), CredentialsRefused)
+    assert CredentialsRefused.closes_source
+    assert not PermanentError.closes_source
+    assert not RetryableError.closes_source
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"), [("7", 7.0), (" 0 ", 0.0), ("", None), ("soon", None), ("-3", None)]
+)
+def test_retry_after_in_seconds(value: str, seconds: float | None) -> None:
+    assert retry_after_seconds(httpx.Headers({"Retry-After": value})) == seconds
+
+
+def test_retry_after_as_a_date_is_counted_from_the_servers_clock() -> None:
+    server_now = datetime(2031, 5, 1, 12, 0, tzinfo=UTC)
+    headers = httpx.Headers(
+        {
+            "Date": format_datetime(server_now, usegmt=True),
+            "Retry-After": format_datetime(server_now + timedelta(seconds=90), usegmt=True),
+        }
+    )
+    assert retry_after_seconds(headers) == 90.0
+    headers["Retry-After"] = format_datetime(server_now - timedelta(days=1), usegmt=True)
+    assert retry_after_seconds(headers) == 0.0
+
+
+def test_retry_after_as_a_date_without_a_server_clock() -> None:
+    until = datetime.now(UTC) + timedelta(seconds=60)
+    seconds = retry_after_seconds(
+        httpx.Headers({"Retry-After": format_datetime(until, usegmt=True)})
+    )
+    assert seconds is not None
+    assert 50 < seconds <= 60
+
+
+@given(st.text(max_size=60))
+def test_any_retry_after_is_none_or_not_negative(text: str) -> None:
+    headers = httpx.Headers({"Retry-After": text.encode("ascii", "ignore").decode()})
+    seconds = retry_after_seconds(headers)
+    assert seconds is None or seconds >= 0
+
+
+def test_a_page_that_is_not_json_names_its_type(query: ItemQuery) -> None:
+    page = httpx.Response(200, html="<html>Just a moment…</html>")
+    with pytest.raises(UnparsablePayload, match="text/html") as caught:
+        OpenLibrary().parse(query, page)
+    assert caught.value.path == "body"
+    assert not caught.value.retryable
+
+
+def test_a_404_is_not_found_where_the_vendor_says_so(query: ItemQuery) -> None:
+    assert OpenLibrary().parse(query, httpx.Response(404)).result == "not_found"

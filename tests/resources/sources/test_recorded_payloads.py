@@ -1,0 +1,136 @@
+"""Every recorded payload of our vendors, served over a socket with its recorded status."""
+
+import asyncio
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pricing_assets.core.metadata import EXTRA_FIELDS, FIELDS
+from resources.sources import bibliographic, registered_sources
+from resources.sources.client import Reply, SourceClient
+from resources.sources.credentials import Credentials
+from tests.resources.sources.conftest import book
+from tests.resources.sources.vendor_server import serving
+
+REFERENCE = Path(
+    os.environ.get("PRICING_REFERENCE_DATA") or Path(__file__).parents[3].parent / "shared" / "data"
+)
+FOLDERS = {
+    "openlibrary": "open_library",
+    "google_books": "google_books",
+    "ebay_browse": "ebay_browse",
+    "searchapi_ebay_sold": "searchapi_ebay_sold",
+}
+CREDENTIALS = Credentials(
+    {
+        name: f"test-{name.lower()}"
+        for source in registered_sources().values()
+        for name in source.credential_names
+    }
+)
+
+
+def _recorded() -> list[Any]:
+    cases = []
+    for folder, source in FOLDERS.items():
+        index = REFERENCE / "payloads" / folder / "_index.json"
+        if not index.is_file():
+            reason = f"no recorded payloads at {index}; set PRICING_REFERENCE_DATA"
+            cases.append(
+                pytest.param(source, Path(), {}, id=folder, marks=pytest.mark.skip(reason=reason))
+            )
+            continue
+        for entry in json.loads(index.read_text()):
+            path = index.parent / entry["file"]
+            cases.append(pytest.param(source, path, entry, id=f"{folder}/{path.stem}"))
+    return cases
+
+
+def _isbn(entry: dict[str, Any], document: Any) -> str:
+    """The ISBN that was asked; for searches by other words, the last one that was answered."""
+    asked = re.search(r"97[89]\d{10}", entry["url"])
+    if asked:
+        return asked[0]
+    answered = re.findall(r'"(97[89]\d{10}|\d{9}[\dX])"', json.dumps(document))
+    found = [code for text in answered if (code := bibliographic.isbn13(text))]
+    return found[-1] if found else "9780306406157"
+
+
+def _ask(name: str, path: Path, entry: dict[str, Any], isbn: str) -> Reply:
+    async def respond(request: Request) -> Response:
+        if request.url.path.endswith("/oauth2/token"):
+            return Response('{"access_token": "t", "expires_in": 7200}')
+        return Response(
+            path.read_bytes(),
+            entry["status"],
+            headers={"Content-Type": "application/json"} | (entry.get("headers") or {}),
+        )
+
+    async def scenario() -> Reply:
+        async with (
+            serving(respond) as origin,
+            SourceClient(CREDENTIALS, base_urls={name: origin}, backoff_seconds=0.01) as client,
+        ):
+            return await client.ask(registered_sources()[name], book(isbn))
+
+    return asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("name", "path", "entry"), _recorded())
+def test_a_recorded_payload_is_read(name: str, path: Path, entry: dict[str, Any]) -> None:
+    document = json.loads(path.read_bytes())
+    reply = _ask(name, path, entry, _isbn(entry, document))
+
+    assert reply.status == entry["status"]
+    assert reply.body == path.read_bytes()
+    assert reply.attempts == 1
+    if entry["status"] != 200:
+        assert reply.result == "error"
+        assert str(entry["status"]) in (reply.error or "")
+        return
+    assert reply.error is None
+    assert reply.answer is not None
+    seller = json.dumps(document).count('"seller_')
+    assert seller == 0 or "seller_" not in repr(reply.answer)
+    assert set(reply.answer.fields) <= {*FIELDS, *EXTRA_FIELDS}
+    assert None not in reply.answer.fields.values()
+    assert "" not in reply.answer.fields.values()
+    match document:
+        case {"itemSummaries": list(entries)}:
+            assert len(reply.answer.listings) == len(entries)
+            assert not reply.answer.problems
+        case {"organic_results": list(entries)}:
+            _check_sold_page(reply, entries)
+        case {"docs": []} | {"totalItems": 0} | {"search_metadata": _}:
+            assert reply.result == "not_found"
+        case {} if not document:
+            assert reply.result == "not_found"
+        case _ if path.stem == "isbn_9780143119111":
+            # Google answered with another edition.
+            assert reply.result == "not_found"
+            assert "9780143119111" in reply.answer.problems[-1]
+        case _:
+            assert reply.result == "found"
+            assert reply.answer.fields["title"]
+
+
+def _check_sold_page(reply: Reply, entries: list[dict[str, Any]]) -> None:
+    assert reply.answer is not None
+    one_price = [e for e in entries if re.fullmatch(r"\$[\d,.]+", e.get("price") or e["deal"])]
+    assert {e["item_id"] for e in one_price} == {e.source_listing_id for e in reply.answer.listings}
+    left_out = sum("not the price of one sale" in p for p in reply.answer.problems)
+    assert left_out == len(entries) - len(one_price)
+    for listing in reply.answer.listings:
+        raw = next(e for e in one_price if e["item_id"] == listing.source_listing_id)
+        if "extracted_price" in raw:
+            assert float(listing.price) == raw["extracted_price"]
+        if "extracted_shipping" in raw:
+            assert float(listing.shipping or 0) == raw["extracted_shipping"]
+        assert (listing.bids is not None) == ("bid" in raw["buying_format"])
+        assert listing.sold_at is None
