@@ -1,0 +1,74 @@
+"""Bringing a database to this version's schema, and proving that it is there."""
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from pricing_assets.schema.tables import Base
+from resources.database import Database, DatabaseUnavailable, redacted
+
+UPGRADE_LOCK = 7_204_511
+"""PostgreSQL advisory lock, so that two processes do not migrate at once."""
+
+
+def upgrade(database: Database) -> str:
+    """Apply the migrations that are missing; return the revision reached.
+
+    Safe to call from several processes at once, and quick when there is nothing to do.
+
+    Raises:
+        DatabaseUnavailable: The database cannot be reached.
+    """
+    head = _head()
+    try:
+        if current_revision(database) == head:
+            return head
+        with database.begin() as connection:
+            if database.dialect == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(UPGRADE_LOCK)))
+            command.upgrade(_config(connection), "head")
+    except sa.exc.OperationalError as error:
+        raise DatabaseUnavailable(
+            f"cannot reach the database: {redacted(str(error.orig)).strip()}. "
+            "Check PRICING_DATABASE_URL, and that the server runs."
+        ) from None
+    return head
+
+
+def current_revision(database: Database) -> str | None:
+    """Return the revision the database is at, or None for an empty one."""
+    with database.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def differences(database: Database) -> list[str]:
+    """Compare database, migrations and models; return a line for each difference."""
+    found = []
+    revision, head = current_revision(database), _head()
+    if revision != head:
+        found.append(f"database is at revision {revision}, this version needs {head}")
+    with database.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": False}
+        )
+        found += [str(difference) for difference in compare_metadata(context, Base.metadata)]
+        views = set(sa.inspect(connection).get_view_names())
+    found += [f"view {name} is missing" for name in sorted({"cached_books", "isbn_index"} - views)]
+    return found
+
+
+def _config(connection: sa.Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", "pricing_assets.schema:migrations")
+    config.attributes["connection"] = connection
+    return config
+
+
+def _head() -> str:
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    if head is None:
+        raise RuntimeError("no migration is installed: the package is incomplete; reinstall it")
+    return head

@@ -1,0 +1,429 @@
+"""The tables of the central database, typed, with their keys and indexes.
+
+One class a table, by area in the order data flows. Nothing here reads or writes: the
+statements over these tables are in `pricing_assets.store`. A change here needs a
+migration; `pricing db check` compares the two.
+"""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from resources.database import Money, UtcDateTime
+from resources.settings import DEFAULT_USER
+
+BIG_KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+"""Type of a drawn key: SQLite only counts up by itself on INTEGER."""
+
+ITEM_ID = sa.String(36)
+SHA256 = sa.String(64)
+SOURCE = sa.String(64)
+
+
+class Base(DeclarativeBase):
+    """Base of all tables; constraint names are fixed so that migrations can name them."""
+
+    metadata = sa.MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 (SQLAlchemy's own way to declare it)
+        datetime: UtcDateTime(),
+        Decimal: Money(12, 2),
+        str: sa.Text(),
+        float: sa.Float(),
+        dict[str, Any]: sa.JSON(),
+    }
+
+
+class Scan(Base):
+    """One reading of a code by a user, as it came; refused ones are kept with the reason.
+
+    `origin` is the SHA-256 of the file's content, or of one call of the command line, so
+    that the same content twice adds nothing.
+    """
+
+    __tablename__ = "scans"
+
+    id: Mapped[int] = mapped_column(BIG_KEY, primary_key=True, autoincrement=True)
+    user_id: Mapped[str] = mapped_column(
+        sa.String(64), default=DEFAULT_USER, doc="whose scan it is"
+    )
+    origin: Mapped[str] = mapped_column(SHA256, doc="SHA-256 of what was read")
+    origin_name: Mapped[str] = mapped_column(doc="the file's name")
+    line: Mapped[int] = mapped_column(sa.BigInteger(), doc="line in the file, from 1")
+    code: Mapped[str] = mapped_column(doc="as it came")
+    status: Mapped[str] = mapped_column(sa.String(16), doc="accepted or rejected")
+    reason: Mapped[str | None] = mapped_column(sa.String(32), doc="why it was rejected")
+    note: Mapped[str | None] = mapped_column(doc="what was repaired or refused, for a person")
+    item_id: Mapped[str | None] = mapped_column(
+        ITEM_ID, sa.ForeignKey("items.id"), doc="the item it resolves to"
+    )
+    scanned_at: Mapped[datetime] = mapped_column(doc="when it was scanned")
+    received_at: Mapped[datetime] = mapped_column(doc="when we stored it")
+    processed_at: Mapped[datetime | None] = mapped_column(
+        doc="when its item had been gated; null while pending"
+    )
+
+    __table_args__ = (
+        sa.UniqueConstraint("user_id", "origin", "line"),
+        sa.CheckConstraint("status IN ('accepted', 'rejected')", name="status"),
+        sa.Index("ix_scans_user_id_status_reason", "user_id", "status", "reason"),
+        sa.Index("ix_scans_item_id", "item_id"),
+        sa.Index(
+            "ix_scans_pending",
+            "id",
+            sqlite_where=sa.text("processed_at IS NULL AND status = 'accepted'"),
+            postgresql_where=sa.text("processed_at IS NULL AND status = 'accepted'"),
+        ),
+    )
+
+
+class Item(Base):
+    """One sellable thing, with what is common to all categories: market and training state.
+
+    The `*_as_of` columns hold the moment of the evidence that a derived value was computed
+    from: a stage is pending where it differs from the stage before.
+    """
+
+    __tablename__ = "items"
+
+    id: Mapped[str] = mapped_column(ITEM_ID, primary_key=True)
+    category: Mapped[str] = mapped_column(sa.String(16), doc="book")
+    natural_key: Mapped[str] = mapped_column(sa.String(128), doc="ISBN-13 of a book")
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+    title: Mapped[str | None]
+    description: Mapped[str | None]
+    thumbnail_url: Mapped[str | None]
+    metadata_source: Mapped[str | None] = mapped_column(SOURCE, doc="source of the title")
+    field_origins: Mapped[str | None] = mapped_column(doc="JSON: source and time of each field")
+    quality_score: Mapped[float | None] = mapped_column(doc="completeness of the metadata, 0 to 1")
+    metadata_fetched_at: Mapped[datetime | None]
+    market_fetched_at: Mapped[datetime | None]
+    last_enrichment_at: Mapped[datetime | None]
+
+    estimated_price: Mapped[Decimal | None] = mapped_column(doc="USD")
+    sell_through: Mapped[float | None] = mapped_column(doc="sold / (sold + asks)")
+    ebay_active_count: Mapped[int | None]
+    ebay_sold_count: Mapped[int | None]
+    ebay_currency: Mapped[str | None] = mapped_column(sa.String(3))
+    sold_comps_count: Mapped[int | None] = mapped_column(doc="sold observations")
+    sold_comps_min: Mapped[Decimal | None] = mapped_column(doc="USD")
+    sold_comps_median: Mapped[Decimal | None] = mapped_column(doc="USD")
+    sold_comps_max: Mapped[Decimal | None] = mapped_column(doc="USD")
+    sold_comps_is_estimate: Mapped[bool] = mapped_column(server_default=sa.false())
+    sold_comps_source: Mapped[str | None] = mapped_column(
+        SOURCE, doc="source of the sold observations"
+    )
+    sold_comps_as_of: Mapped[datetime | None] = mapped_column(doc="moment of the evidence")
+
+    training_quality_score: Mapped[float] = mapped_column(
+        server_default=sa.text("0"), doc="the policy's score, 0 to 1"
+    )
+    training_quality_as_of: Mapped[datetime | None]
+    in_training: Mapped[bool] = mapped_column(
+        server_default=sa.false(), doc="whether the gate admits it"
+    )
+    in_training_as_of: Mapped[datetime | None]
+
+    __table_args__ = (
+        sa.UniqueConstraint("category", "natural_key"),
+        sa.Index(
+            "ix_items_in_training_training_quality_score", "in_training", "training_quality_score"
+        ),
+        sa.Index("ix_items_market_fetched_at", "market_fetched_at"),
+        sa.Index("ix_items_sold_comps_count", "sold_comps_count"),
+    )
+
+
+class Book(Base):
+    """A book's own attributes; one row for every item of category `book`."""
+
+    __tablename__ = "books"
+
+    item_id: Mapped[str] = mapped_column(ITEM_ID, sa.ForeignKey("items.id"), primary_key=True)
+    isbn13: Mapped[str] = mapped_column(sa.String(13))
+    isbn10: Mapped[str | None] = mapped_column(sa.String(10))
+    authors: Mapped[str | None]
+    publisher: Mapped[str | None]
+    publication_year: Mapped[int | None]
+    binding: Mapped[str | None] = mapped_column(sa.String(64))
+    page_count: Mapped[int | None]
+    language: Mapped[str | None] = mapped_column(sa.String(16))
+    work_key: Mapped[str | None] = mapped_column(sa.String(64))
+    cover_type: Mapped[str | None] = mapped_column(sa.String(32))
+    signed: Mapped[bool] = mapped_column(server_default=sa.false())
+    printing: Mapped[str | None] = mapped_column(sa.String(16))
+
+    __table_args__ = (
+        sa.UniqueConstraint("isbn13"),
+        sa.Index("ix_books_isbn10", "isbn10"),
+        sa.Index("ix_books_work_key", "work_key"),
+    )
+
+
+class MetadataVersion(Base):
+    """What one source said of one item at one moment; append-only."""
+
+    __tablename__ = "metadata_versions"
+
+    item_id: Mapped[str] = mapped_column(ITEM_ID, sa.ForeignKey("items.id"), primary_key=True)
+    source: Mapped[str] = mapped_column(
+        SOURCE, sa.ForeignKey("data_sources.name"), primary_key=True, doc="who said it"
+    )
+    observed_at: Mapped[datetime] = mapped_column(primary_key=True, doc="when we learnt it")
+    fields: Mapped[str] = mapped_column(doc="JSON: what it said")
+    completeness: Mapped[float] = mapped_column(doc="of this answer alone, 0 to 1")
+    payload_sha256: Mapped[str] = mapped_column(
+        SHA256, sa.ForeignKey("payloads.sha256"), doc="the body it was read from"
+    )
+
+
+class DataSource(Base):
+    """An outside system that can be asked, what a call costs and what its licence allows."""
+
+    __tablename__ = "data_sources"
+
+    name: Mapped[str] = mapped_column(SOURCE, primary_key=True)
+    kind: Mapped[str] = mapped_column(sa.String(16))
+    categories: Mapped[str]
+    is_active: Mapped[bool] = mapped_column(server_default=sa.true())
+    rate_per_second: Mapped[float]
+    cost_per_call_usd: Mapped[Decimal] = mapped_column(Money(12, 6))
+    freshness_days: Mapped[float]
+    licence: Mapped[str]
+
+
+class Payload(Base):
+    """A body that a source returned, kept as evidence: compressed, addressed by its hash."""
+
+    __tablename__ = "payloads"
+
+    sha256: Mapped[str] = mapped_column(SHA256, primary_key=True)
+    source: Mapped[str] = mapped_column(SOURCE, sa.ForeignKey("data_sources.name"))
+    fetched_at: Mapped[datetime]
+    content_type: Mapped[str | None]
+    size_bytes: Mapped[int]
+    body_zstd: Mapped[bytes]
+
+
+class ApiCall(Base):
+    """One request to a source that was answered or given up; append-only."""
+
+    __tablename__ = "api_calls"
+
+    id: Mapped[int] = mapped_column(BIG_KEY, primary_key=True, autoincrement=True)
+    source: Mapped[str] = mapped_column(SOURCE, sa.ForeignKey("data_sources.name"))
+    item_id: Mapped[str] = mapped_column(ITEM_ID, sa.ForeignKey("items.id"))
+    run_id: Mapped[str] = mapped_column(sa.String(64))
+    requested_at: Mapped[datetime]
+    result: Mapped[str] = mapped_column(sa.String(16))
+    status: Mapped[int | None]
+    attempts: Mapped[int]
+    latency_ms: Mapped[float]
+    size_bytes: Mapped[int]
+    cost_usd: Mapped[Decimal] = mapped_column(Money(12, 6))
+    error: Mapped[str | None]
+    payload_sha256: Mapped[str | None] = mapped_column(SHA256, sa.ForeignKey("payloads.sha256"))
+
+    __table_args__ = (
+        sa.UniqueConstraint("item_id", "source", "requested_at"),
+        sa.Index("ix_api_calls_source_requested_at", "source", "requested_at"),
+        sa.Index("ix_api_calls_run_id", "run_id"),
+    )
+
+
+class PriceListing(Base):
+    """One price seen in the market; append-only, with both clocks.
+
+    `sold_at`/`listed_at` say when it happened, `observed_at` when we learnt of it,
+    `superseded_at` when the source corrected or withdrew it. `price_usd` is null where the
+    currency could not be converted: such a row is kept and never counted.
+    """
+
+    __tablename__ = "price_listings"
+
+    id: Mapped[int] = mapped_column(BIG_KEY, primary_key=True, autoincrement=True)
+    item_id: Mapped[str] = mapped_column(ITEM_ID, sa.ForeignKey("items.id"))
+    source: Mapped[str] = mapped_column(
+        SOURCE, sa.ForeignKey("data_sources.name"), doc="who showed it"
+    )
+    source_listing_id: Mapped[str] = mapped_column(sa.String(128), doc="the source's own id")
+    kind: Mapped[str] = mapped_column(sa.String(16), doc="sold, ask, offer or estimate")
+    title: Mapped[str]
+    price: Mapped[Decimal] = mapped_column(doc="as shown, without shipping")
+    currency: Mapped[str] = mapped_column(sa.String(3), doc="ISO 4217")
+    exchange_rate: Mapped[Decimal | None] = mapped_column(
+        Money(18, 8), doc="to USD, at exchange_rate_date"
+    )
+    exchange_rate_date: Mapped[date | None]
+    price_usd: Mapped[Decimal | None] = mapped_column(doc="null where it cannot be converted")
+    shipping: Mapped[Decimal | None] = mapped_column(doc="in currency")
+    quantity: Mapped[int] = mapped_column(server_default=sa.text("1"))
+    condition: Mapped[str | None] = mapped_column(sa.String(64))
+    listing_type: Mapped[str | None] = mapped_column(sa.String(16))
+    bids: Mapped[int | None]
+    watchers: Mapped[int | None]
+    sold_at: Mapped[datetime | None] = mapped_column(doc="when it sold, where the source says")
+    listed_at: Mapped[datetime | None] = mapped_column(doc="when it was listed")
+    observed_at: Mapped[datetime] = mapped_column(doc="when we learnt of it")
+    superseded_at: Mapped[datetime | None] = mapped_column(
+        doc="when the source corrected or withdrew it"
+    )
+    match_confidence: Mapped[float] = mapped_column(
+        server_default=sa.text("1"), doc="that it is this item, 0 to 1"
+    )
+    payload_sha256: Mapped[str] = mapped_column(
+        SHA256, sa.ForeignKey("payloads.sha256"), doc="the body it was read from"
+    )
+
+    __table_args__ = (
+        sa.UniqueConstraint("item_id", "source", "kind", "source_listing_id", "observed_at"),
+        sa.CheckConstraint("kind IN ('sold', 'ask', 'offer', 'estimate')", name="kind"),
+        sa.Index("ix_price_listings_observed_at", "observed_at"),
+    )
+
+
+class PriceSnapshot(Base):
+    """The state of one item's market at the end of one day.
+
+    A row exists for a day on which there was news of the item. Statistics are over the sold
+    observations of the trailing window; asks are counted beside them and never mixed in.
+    """
+
+    __tablename__ = "price_snapshots"
+
+    item_id: Mapped[str] = mapped_column(ITEM_ID, sa.ForeignKey("items.id"), primary_key=True)
+    snapshot_date: Mapped[date] = mapped_column(primary_key=True)
+    as_of: Mapped[datetime] = mapped_column(doc="only what was known by then")
+    provisional: Mapped[bool] = mapped_column(doc="the day had not ended")
+    window_days: Mapped[int] = mapped_column(doc="days of sales counted")
+    sold_count: Mapped[int] = mapped_column(doc="sales in the window")
+    min_price: Mapped[Decimal | None] = mapped_column(doc="USD")
+    median_price: Mapped[Decimal | None] = mapped_column(doc="USD")
+    max_price: Mapped[Decimal | None] = mapped_column(doc="USD")
+    quick_sale: Mapped[Decimal | None] = mapped_column(doc="25 % quantile, USD")
+    market_value: Mapped[Decimal | None] = mapped_column(doc="50 % quantile, USD")
+    patient_sale: Mapped[Decimal | None] = mapped_column(doc="75 % quantile, USD")
+    ask_count: Mapped[int] = mapped_column(doc="asks open at the as-of")
+    min_ask: Mapped[Decimal | None] = mapped_column(doc="lowest open ask, USD")
+    sources: Mapped[str] = mapped_column(doc="sources, separated by commas")
+
+    __table_args__ = (sa.Index("ix_price_snapshots_snapshot_date", "snapshot_date"),)
+
+
+class UnifiedIndex(Base):
+    """For every item and source: the last fetch, its result, and when asking is worth it again.
+
+    Only a fetch writes here. `misses` counts the fetches in a row that left nothing usable.
+    """
+
+    __tablename__ = "unified_index"
+
+    item_id: Mapped[str] = mapped_column(ITEM_ID, sa.ForeignKey("items.id"), primary_key=True)
+    source: Mapped[str] = mapped_column(
+        SOURCE, sa.ForeignKey("data_sources.name"), primary_key=True
+    )
+    last_fetched_at: Mapped[datetime]
+    result: Mapped[str] = mapped_column(sa.String(16))
+    completeness: Mapped[float | None]
+    misses: Mapped[int] = mapped_column(server_default=sa.text("0"))
+    next_due_at: Mapped[datetime]
+
+    __table_args__ = (
+        sa.CheckConstraint("result IN ('found', 'not_found', 'error')", name="result"),
+        sa.Index("ix_unified_index_source_next_due_at", "source", "next_due_at"),
+    )
+
+
+class EnrichmentDecision(Base):
+    """Whether a pending scan is worth a call to a source, with the one reason.
+
+    An `ask` without `settled_at` is work to do: the queue of the paid steps.
+    """
+
+    __tablename__ = "enrichment_decisions"
+
+    id: Mapped[int] = mapped_column(BIG_KEY, primary_key=True, autoincrement=True)
+    scan_id: Mapped[int] = mapped_column(BIG_KEY, sa.ForeignKey("scans.id"))
+    item_id: Mapped[str] = mapped_column(ITEM_ID, sa.ForeignKey("items.id"))
+    source: Mapped[str] = mapped_column(SOURCE, sa.ForeignKey("data_sources.name"))
+    action: Mapped[str] = mapped_column(sa.String(8))
+    reason: Mapped[str] = mapped_column(sa.String(16))
+    cost_usd: Mapped[Decimal] = mapped_column(Money(12, 6))
+    decided_at: Mapped[datetime]
+    run_id: Mapped[str] = mapped_column(sa.String(64))
+    settled_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        sa.UniqueConstraint("scan_id", "source"),
+        sa.CheckConstraint("action IN ('ask', 'skip')", name="action"),
+        sa.Index("ix_enrichment_decisions_run_id", "run_id"),
+        sa.Index(
+            "ix_enrichment_decisions_open",
+            "item_id",
+            "source",
+            sqlite_where=sa.text("settled_at IS NULL AND action = 'ask'"),
+            postgresql_where=sa.text("settled_at IS NULL AND action = 'ask'"),
+        ),
+    )
+
+
+class GateEvaluation(Base):
+    """What one policy said of one item, on which evidence, and why."""
+
+    __tablename__ = "gate_evaluations"
+
+    item_id: Mapped[str] = mapped_column(ITEM_ID, sa.ForeignKey("items.id"), primary_key=True)
+    policy: Mapped[str] = mapped_column(sa.String(16), primary_key=True, doc="name of the policy")
+    evidence_as_of: Mapped[datetime] = mapped_column(doc="moment of the evidence")
+    evaluated_at: Mapped[datetime]
+    score: Mapped[float] = mapped_column(doc="0 to 1")
+    passed: Mapped[bool] = mapped_column(doc="whether it may be in training")
+    reason: Mapped[str] = mapped_column(doc="passes, or what it lacks")
+
+    __table_args__ = (sa.Index("ix_gate_evaluations_policy_passed", "policy", "passed"),)
+
+
+class TrainingSet(Base):
+    """One build of one month's training set."""
+
+    __tablename__ = "training_sets"
+
+    build_id: Mapped[str] = mapped_column(SHA256, primary_key=True)
+    month: Mapped[str] = mapped_column(sa.String(7))
+    as_of: Mapped[datetime]
+    provisional: Mapped[bool]
+    policy: Mapped[str] = mapped_column(sa.String(16))
+    rows: Mapped[int]
+    path: Mapped[str]
+    examples_sha256: Mapped[str] = mapped_column(SHA256)
+    built_at: Mapped[datetime]
+    run_id: Mapped[str] = mapped_column(sa.String(64))
+
+    __table_args__ = (sa.Index("ix_training_sets_month_built_at", "month", "built_at"),)
+
+
+scans: sa.Table = Scan.__table__  # type: ignore[assignment]
+items: sa.Table = Item.__table__  # type: ignore[assignment]
+books: sa.Table = Book.__table__  # type: ignore[assignment]
+metadata_versions: sa.Table = MetadataVersion.__table__  # type: ignore[assignment]
+data_sources: sa.Table = DataSource.__table__  # type: ignore[assignment]
+payloads: sa.Table = Payload.__table__  # type: ignore[assignment]
+api_calls: sa.Table = ApiCall.__table__  # type: ignore[assignment]
+price_listings: sa.Table = PriceListing.__table__  # type: ignore[assignment]
+price_snapshots: sa.Table = PriceSnapshot.__table__  # type: ignore[assignment]
+unified_index: sa.Table = UnifiedIndex.__table__  # type: ignore[assignment]
+enrichment_decisions: sa.Table = EnrichmentDecision.__table__  # type: ignore[assignment]
+gate_evaluations: sa.Table = GateEvaluation.__table__  # type: ignore[assignment]
+training_sets: sa.Table = TrainingSet.__table__  # type: ignore[assignment]

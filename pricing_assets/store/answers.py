@@ -1,0 +1,442 @@
+"""Committing what sources answered: evidence, facts and index in one transaction.
+
+A batch is whole or absent: the body, what was read from it, the call and the index row
+that says it was fetched become visible together, so nothing that was answered is asked
+again and nothing is called fetched that is not there.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+import zstandard
+
+from pricing_assets.core.answers import FetchResult
+from pricing_assets.core.freshness import is_usable, misses_after, next_due
+from pricing_assets.core.metadata import MetadataVersion, completeness, merge
+from pricing_assets.schema import tables as t
+from resources.database import Bulk, Database
+from resources.sources.client import Reply
+
+_MOMENT = pa.timestamp("us", tz="UTC")
+_PRICE = pa.decimal128(12, 2)
+_LISTING_FIELDS = (
+    "title",
+    "price",
+    "currency",
+    "shipping",
+    "quantity",
+    "condition",
+    "listing_type",
+    "sold_at",
+)
+"""What makes a listing seen again a different observation. Bids and watchers move all the
+time without a change of the offer."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFacts:
+    """What the store needs to know of a source to file its answers."""
+
+    kind: str
+    freshness: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class _IndexRow:
+    fetched_at: datetime
+    result: FetchResult
+    completeness: float | None
+    misses: int
+
+
+def commit_replies(
+    database: Database,
+    replies: Sequence[Reply],
+    sources: Mapping[str, SourceFacts],
+    *,
+    run_id: str,
+    now: datetime,
+) -> None:
+    """Store a batch of replies in one transaction and settle the asks that they answer.
+
+    Args:
+        replies: At most one for each (item, source).
+        sources: Facts by stored source name.
+    """
+    index = _index_rows(database, replies)
+    # An answer that is found on disk after a crash may have been committed before it.
+    replies = [reply for reply in replies if not _is_filed(reply, index)]
+    if not replies:
+        return
+    metadata = [reply for reply in replies if sources[reply.source].kind == "metadata"]
+    market = [reply for reply in replies if sources[reply.source].kind != "metadata"]
+    with database.bulk() as bulk:
+        bulk.upsert(t.payloads, _payloads(replies))
+        bulk.upsert(t.api_calls, _api_calls(replies, run_id))
+        quality = _file_metadata(bulk, database, metadata, now)
+        _file_listings(bulk, market, sources, now)
+        _move_fetch_times(bulk, metadata, market)
+        _file_index(bulk, replies, sources, index, quality)
+
+
+def _is_filed(reply: Reply, index: Mapping[str, Mapping[str, _IndexRow]]) -> bool:
+    row = index.get(reply.query.item_id, {}).get(reply.source)
+    return row is not None and row.fetched_at >= reply.requested_at
+
+
+def _payloads(replies: Iterable[Reply]) -> pa.Table:
+    compressor = zstandard.ZstdCompressor()
+    bodies = {reply.sha256: reply for reply in replies if reply.sha256}
+    return pa.table(
+        {
+            "sha256": pa.array(list(bodies), pa.string()),
+            "source": pa.array([reply.source for reply in bodies.values()], pa.string()),
+            "fetched_at": pa.array([reply.requested_at for reply in bodies.values()], _MOMENT),
+            "content_type": pa.array([r.content_type for r in bodies.values()], pa.string()),
+            "size_bytes": pa.array([len(reply.body) for reply in bodies.values()], pa.int64()),
+            "body_zstd": pa.array(
+                [compressor.compress(reply.body) for reply in bodies.values()], pa.binary()
+            ),
+        }
+    )
+
+
+def _api_calls(replies: Sequence[Reply], run_id: str) -> pa.Table:
+    return pa.table(
+        {
+            "source": [reply.source for reply in replies],
+            "item_id": [reply.query.item_id for reply in replies],
+            "run_id": [run_id] * len(replies),
+            "requested_at": pa.array([reply.requested_at for reply in replies], _MOMENT),
+            "result": [reply.result for reply in replies],
+            "status": pa.array([reply.status for reply in replies], pa.int64()),
+            "attempts": pa.array([reply.attempts for reply in replies], pa.int64()),
+            "latency_ms": pa.array([reply.latency_ms for reply in replies], pa.float64()),
+            "size_bytes": pa.array([len(reply.body) for reply in replies], pa.int64()),
+            "cost_usd": pa.array([reply.cost_usd for reply in replies], pa.decimal128(12, 6)),
+            "error": pa.array([_error(reply) for reply in replies], pa.string()),
+            "payload_sha256": pa.array([reply.sha256 for reply in replies], pa.string()),
+        }
+    )
+
+
+def _error(reply: Reply) -> str | None:
+    if reply.error:
+        return reply.error
+    problems = reply.answer.problems if reply.answer else ()
+    return "; ".join(problems[:5]) or None
+
+
+def _index_rows(database: Database, replies: Iterable[Reply]) -> dict[str, dict[str, _IndexRow]]:
+    index = t.unified_index
+    ids = sorted({reply.query.item_id for reply in replies})
+    found: dict[str, dict[str, _IndexRow]] = defaultdict(dict)
+    statement = sa.select(
+        index.c.item_id,
+        index.c.source,
+        index.c.last_fetched_at,
+        index.c.result,
+        index.c.completeness,
+        index.c.misses,
+    ).where(index.c.item_id.in_(ids))
+    for row in database.rows(statement):
+        found[row.item_id][row.source] = _IndexRow(
+            row.last_fetched_at, row.result, row.completeness, row.misses
+        )
+    return found
+
+
+def _file_metadata(
+    bulk: Bulk, database: Database, replies: Sequence[Reply], now: datetime
+) -> dict[str, float]:
+    """Append the new versions, merge all versions of their items; return completeness by item."""
+    if not replies:
+        return {}
+    versions: dict[str, list[MetadataVersion]] = defaultdict(list)
+    for row in database.rows(
+        sa.select(
+            t.metadata_versions.c.item_id,
+            t.metadata_versions.c.source,
+            t.metadata_versions.c.observed_at,
+            t.metadata_versions.c.fields,
+        ).where(t.metadata_versions.c.item_id.in_(sorted({r.query.item_id for r in replies})))
+    ):
+        versions[row.item_id].append(
+            MetadataVersion(row.source, row.observed_at, json.loads(row.fields))
+        )
+    new = [r for r in replies if r.answer is not None and r.result == "found"]
+    for reply in new:
+        if reply.answer is not None:
+            versions[reply.query.item_id].append(
+                MetadataVersion(reply.source, reply.requested_at, reply.answer.fields)
+            )
+    fields = [dict(sorted(r.answer.fields.items())) if r.answer else {} for r in new]
+    bulk.upsert(
+        t.metadata_versions,
+        pa.table(
+            {
+                "item_id": pa.array([r.query.item_id for r in new], pa.string()),
+                "source": pa.array([r.source for r in new], pa.string()),
+                "observed_at": pa.array([r.requested_at for r in new], _MOMENT),
+                "fields": pa.array(
+                    [json.dumps(f, ensure_ascii=False) for f in fields], pa.string()
+                ),
+                "completeness": pa.array([completeness(f) for f in fields], pa.float64()),
+                "payload_sha256": pa.array([r.sha256 for r in new], pa.string()),
+            }
+        ),
+    )
+    merged = {item: merge(entries) for item, entries in versions.items()}
+    _update_items(bulk, merged, now)
+    quality = {item: completeness(values) for item, (values, _) in merged.items()}
+    return {reply.query.item_id: quality.get(reply.query.item_id, 0.0) for reply in replies}
+
+
+def _update_items(bulk: Bulk, merged: Mapping[str, tuple[Any, Any]], now: datetime) -> None:
+    if not merged:
+        return
+
+    def column(name: str, kind: pa.DataType) -> pa.Array:
+        return pa.array([values.get(name) for values, _ in merged.values()], kind)
+
+    origins = [
+        {name: [source, at.isoformat()] for name, (source, at) in origin.items()}
+        for _, origin in merged.values()
+    ]
+    staged = bulk.stage(
+        pa.table(
+            {
+                "item_id": list(merged),
+                **{
+                    name: column(name, pa.string())
+                    for name in (
+                        *("title", "description", "thumbnail_url"),
+                        *("authors", "publisher", "binding", "language"),
+                    )
+                },
+                "publication_year": column("publication_year", pa.int64()),
+                "page_count": column("page_count", pa.int64()),
+                "work_key": column("work_key", pa.string()),
+                "metadata_source": pa.array(
+                    [origin["title"][0] if "title" in origin else None for origin in origins],
+                    pa.string(),
+                ),
+                "field_origins": [json.dumps(origin) for origin in origins],
+                "quality_score": [completeness(values) for values, _ in merged.values()],
+            }
+        )
+    )
+    common = ("title", "description", "thumbnail_url", "metadata_source", "field_origins")
+    bulk.execute(
+        sa.update(t.items)
+        .values(**{name: staged.c[name] for name in (*common, "quality_score")}, updated_at=now)
+        .where(t.items.c.id == staged.c.item_id)
+    )
+    own = ("authors", "publisher", "publication_year", "binding", "page_count", "language")
+    bulk.execute(
+        sa.update(t.books)
+        .values(
+            **{name: staged.c[name] for name in (*own, "work_key")}, cover_type=staged.c.binding
+        )
+        .where(t.books.c.item_id == staged.c.item_id)
+    )
+
+
+def _file_listings(
+    bulk: Bulk, replies: Sequence[Reply], sources: Mapping[str, SourceFacts], now: datetime
+) -> None:
+    """Append what is new, supersede what changed, and withdraw asks that are gone."""
+    rows: list[dict[str, Any]] = []
+    for reply in replies:
+        seen: set[tuple[str, str]] = set()
+        for listing in reply.answer.listings if reply.answer else ():
+            if (listing.kind, listing.source_listing_id) in seen:
+                continue
+            seen.add((listing.kind, listing.source_listing_id))
+            usd = listing.currency == "USD"
+            rows.append(
+                {
+                    "item_id": reply.query.item_id,
+                    "source": reply.source,
+                    "source_listing_id": listing.source_listing_id,
+                    "kind": listing.kind,
+                    "title": listing.title,
+                    "price": _cents(listing.price),
+                    "currency": listing.currency,
+                    "exchange_rate": Decimal(1) if usd else None,
+                    "exchange_rate_date": reply.requested_at.date() if usd else None,
+                    "price_usd": _cents(listing.price) if usd else None,
+                    "shipping": _cents(listing.shipping),
+                    "quantity": listing.quantity,
+                    "condition": listing.condition,
+                    "listing_type": listing.listing_type,
+                    "bids": listing.bids,
+                    "watchers": listing.watchers,
+                    "sold_at": listing.sold_at,
+                    "listed_at": listing.listed_at,
+                    "observed_at": reply.requested_at,
+                    "payload_sha256": reply.sha256,
+                }
+            )
+    schema = pa.schema([(name, kind) for name, kind in _LISTING_SCHEMA.items()])
+    staged = bulk.stage(pa.Table.from_pylist(rows, schema=schema), like=t.price_listings)
+    answered = bulk.stage(
+        pa.table(
+            {
+                "item_id": pa.array([r.query.item_id for r in replies], pa.string()),
+                "source": pa.array([r.source for r in replies], pa.string()),
+                "kind": pa.array([sources[r.source].kind for r in replies], pa.string()),
+                "observed_at": pa.array([r.requested_at for r in replies], _MOMENT),
+                "answered": pa.array([r.result != "error" for r in replies], pa.bool_()),
+            }
+        )
+    )
+    listings = t.price_listings
+    same_listing = sa.and_(
+        staged.c.item_id == listings.c.item_id,
+        staged.c.source == listings.c.source,
+        staged.c.kind == listings.c.kind,
+        staged.c.source_listing_id == listings.c.source_listing_id,
+    )
+    changed = sa.or_(
+        *(staged.c[name].is_distinct_from(listings.c[name]) for name in _LISTING_FIELDS)
+    )
+    bulk.execute(
+        sa.update(listings)
+        .values(superseded_at=staged.c.observed_at)
+        .where(same_listing, listings.c.superseded_at.is_(None), changed)
+    )
+    # An ask that its source no longer shows is withdrawn; a sale stays a sale.
+    bulk.execute(
+        sa.update(listings)
+        .values(superseded_at=answered.c.observed_at)
+        .where(
+            listings.c.item_id == answered.c.item_id,
+            listings.c.source == answered.c.source,
+            listings.c.kind == "ask",
+            answered.c.answered,
+            listings.c.superseded_at.is_(None),
+            ~sa.exists(sa.select(staged.c.item_id).where(same_listing)).correlate(listings),
+        )
+    )
+    known = sa.select(listings.c.id).where(same_listing, listings.c.superseded_at.is_(None))
+    bulk.insert_from(
+        listings, sa.select(*staged.columns).where(~sa.exists(known).correlate(staged))
+    )
+
+
+_LISTING_SCHEMA: Mapping[str, pa.DataType] = {
+    "item_id": pa.string(),
+    "source": pa.string(),
+    "source_listing_id": pa.string(),
+    "kind": pa.string(),
+    "title": pa.string(),
+    "price": _PRICE,
+    "currency": pa.string(),
+    "exchange_rate": pa.decimal128(18, 8),
+    "exchange_rate_date": pa.date32(),
+    "price_usd": _PRICE,
+    "shipping": _PRICE,
+    "quantity": pa.int64(),
+    "condition": pa.string(),
+    "listing_type": pa.string(),
+    "bids": pa.int64(),
+    "watchers": pa.int64(),
+    "sold_at": _MOMENT,
+    "listed_at": _MOMENT,
+    "observed_at": _MOMENT,
+    "payload_sha256": pa.string(),
+}
+
+
+def _cents(amount: Decimal | None) -> Decimal | None:
+    return None if amount is None else amount.quantize(Decimal("0.01"))
+
+
+def _move_fetch_times(bulk: Bulk, metadata: Sequence[Reply], market: Sequence[Reply]) -> None:
+    """Move the items' fetch times: only a fetch that was answered does."""
+    for replies, column in ((metadata, "metadata_fetched_at"), (market, "market_fetched_at")):
+        latest: dict[str, datetime] = {}
+        for reply in replies:
+            if reply.result != "error":
+                item = reply.query.item_id
+                latest[item] = max(latest.get(item, reply.requested_at), reply.requested_at)
+        if not latest:
+            continue
+        staged = bulk.stage(
+            pa.table({"item_id": list(latest), "at": pa.array(list(latest.values()), _MOMENT)})
+        )
+        bulk.execute(
+            sa.update(t.items)
+            .values({column: staged.c.at, "last_enrichment_at": staged.c.at})
+            .where(t.items.c.id == staged.c.item_id)
+        )
+
+
+def _file_index(
+    bulk: Bulk,
+    replies: Sequence[Reply],
+    sources: Mapping[str, SourceFacts],
+    index: Mapping[str, Mapping[str, _IndexRow]],
+    quality: Mapping[str, float],
+) -> None:
+    rows: dict[tuple[str, str], tuple[_IndexRow, datetime]] = {}
+    for item, known in index.items():
+        # Another source's answer may have made an item complete: it then is no longer
+        # worth asking the first one early.
+        for source, row in known.items():
+            is_metadata = source in sources and sources[source].kind == "metadata"
+            if is_metadata and item in quality and is_usable(row.result, quality[item]):
+                settled = _IndexRow(row.fetched_at, row.result, quality[item], 0)
+                due = next_due(row.fetched_at, sources[source].freshness, 0)
+                rows[item, source] = (settled, due)
+    for reply in replies:
+        item, facts = reply.query.item_id, sources[reply.source]
+        known_row = index.get(item, {}).get(reply.source)
+        after = quality[item] if facts.kind == "metadata" else None
+        misses = misses_after(reply.result, after, known_row.misses if known_row else 0)
+        row = _IndexRow(reply.requested_at, reply.result, after, misses)
+        rows[item, reply.source] = (row, next_due(reply.requested_at, facts.freshness, misses))
+    entries = list(rows.values())
+    bulk.upsert(
+        t.unified_index,
+        pa.table(
+            {
+                "item_id": [key[0] for key in rows],
+                "source": [key[1] for key in rows],
+                "last_fetched_at": pa.array([row.fetched_at for row, _ in entries], _MOMENT),
+                "result": [row.result for row, _ in entries],
+                "completeness": pa.array([row.completeness for row, _ in entries], pa.float64()),
+                "misses": pa.array([row.misses for row, _ in entries], pa.int64()),
+                "next_due_at": pa.array([due for _, due in entries], _MOMENT),
+            }
+        ),
+        update=("last_fetched_at", "result", "completeness", "misses", "next_due_at"),
+    )
+    settled_asks = bulk.stage(
+        pa.table(
+            {
+                "item_id": [reply.query.item_id for reply in replies],
+                "source": [reply.source for reply in replies],
+                "settled_at": pa.array([reply.requested_at for reply in replies], _MOMENT),
+            }
+        )
+    )
+    decisions = t.enrichment_decisions
+    bulk.execute(
+        sa.update(decisions)
+        .values(settled_at=settled_asks.c.settled_at)
+        .where(
+            decisions.c.item_id == settled_asks.c.item_id,
+            decisions.c.source == settled_asks.c.source,
+            decisions.c.action == "ask",
+            decisions.c.settled_at.is_(None),
+        )
+    )

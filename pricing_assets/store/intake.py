@@ -1,0 +1,148 @@
+"""Writing scans: every reading becomes a row, and every accepted one has its item."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+
+from pricing_assets.core.codes import isbn10_of
+from pricing_assets.schema import tables as t
+from resources.database import Bulk, Database
+
+TRANSACTION_ROWS = 50_000
+"""Readings that are stored in one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeCount:
+    """How many readings were brought, and what became of them.
+
+    `known` were stored before: the same line of the same content.
+    """
+
+    read: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    known: int = 0
+
+    def __add__(self, other: "IntakeCount") -> "IntakeCount":
+        """Return the counts of both together."""
+        return IntakeCount(
+            self.read + other.read,
+            self.accepted + other.accepted,
+            self.rejected + other.rejected,
+            self.known + other.known,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """Readings of one origin.
+
+    Attributes:
+        origin: What was read: the SHA-256 of a file's content, or of one call's identity.
+        origin_name: Its name for people.
+        rows: Columns line, code, category, natural_key, item_id, reason, note, scanned_at;
+            `reason` is null for an accepted reading.
+    """
+
+    origin: str
+    origin_name: str
+    rows: pa.RecordBatch
+
+
+def store_scans(
+    database: Database, readings: Iterable[Readings], *, user_id: str, received_at: datetime
+) -> IntakeCount:
+    """Store readings, some ten thousand in a transaction.
+
+    A reading is known by (user, origin, line): storing the same origin again, wholly or
+    from the middle after a crash, adds only what is missing.
+    """
+    if not user_id:
+        raise ValueError("scans belong to a user: user_id is empty")
+    total = IntakeCount()
+    for rows in _transactions(readings):
+        with database.bulk() as bulk:
+            _create_items(bulk, rows, received_at)
+            accepted, rejected = _insert_scans(bulk, rows, user_id, received_at)
+        known = rows.num_rows - accepted - rejected
+        total += IntakeCount(rows.num_rows, accepted, rejected, known)
+    return total
+
+
+def _transactions(readings: Iterable[Readings]) -> Iterator[pa.Table]:
+    waiting: list[pa.Table] = []
+    count = 0
+    for reading in readings:
+        table = pa.Table.from_batches([reading.rows])
+        for name, value in (("origin", reading.origin), ("origin_name", reading.origin_name)):
+            table = table.append_column(name, pa.repeat(pa.scalar(value), table.num_rows))
+        waiting.append(table)
+        count += table.num_rows
+        if count >= TRANSACTION_ROWS:
+            yield pa.concat_tables(waiting)
+            waiting, count = [], 0
+    if count:
+        yield pa.concat_tables(waiting)
+
+
+def _create_items(bulk: Bulk, readings: pa.Table, now: datetime) -> None:
+    accepted = readings.filter(pc.is_null(readings["reason"]))
+    distinct = accepted.group_by(["item_id", "category", "natural_key"]).aggregate([])
+    if distinct.num_rows == 0:
+        return
+    moment = _constant(distinct, now)
+    bulk.upsert(
+        t.items,
+        pa.table(
+            {
+                "id": distinct["item_id"],
+                "category": distinct["category"],
+                "natural_key": distinct["natural_key"],
+                "created_at": moment,
+                "updated_at": moment,
+            }
+        ),
+    )
+    found = distinct.filter(pc.equal(distinct["category"], "book"))
+    isbns = found["natural_key"].to_pylist()
+    bulk.upsert(
+        t.books,
+        pa.table(
+            {
+                "item_id": found["item_id"],
+                "isbn13": found["natural_key"],
+                "isbn10": pa.array([isbn10_of(isbn) for isbn in isbns], pa.string()),
+            }
+        ),
+    )
+
+
+def _insert_scans(bulk: Bulk, readings: pa.Table, user_id: str, now: datetime) -> tuple[int, int]:
+    staged = bulk.stage(readings.drop_columns(["category", "natural_key"]))
+    moment = sa.literal(now, t.scans.c.received_at.type)
+    rows = sa.select(
+        sa.literal(user_id).label("user_id"),
+        *(staged.c[name] for name in ("origin", "origin_name", "line", "code")),
+        sa.case((staged.c.reason.is_(None), "accepted"), else_="rejected").label("status"),
+        *(staged.c[name] for name in ("reason", "note", "item_id")),
+        sa.func.coalesce(staged.c.scanned_at, moment).label("scanned_at"),
+        moment.label("received_at"),
+    )
+    accepted = bulk.insert_from(t.scans, rows.where(staged.c.reason.is_(None)))
+    rejected = bulk.insert_from(t.scans, rows.where(staged.c.reason.is_not(None)))
+    return accepted, rejected
+
+
+def _constant(table: pa.Table, moment: datetime) -> pa.Array:
+    return pa.repeat(pa.scalar(moment, pa.timestamp("us", tz="UTC")), table.num_rows)
+
+
+def pending_count(database: Database) -> int:
+    """Count the accepted scans that have not been through the pipeline."""
+    pending = (t.scans.c.processed_at.is_(None)) & (t.scans.c.status == "accepted")
+    return int(database.scalar(sa.select(sa.func.count()).where(pending)) or 0)

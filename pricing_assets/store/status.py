@@ -1,0 +1,99 @@
+"""The state of the whole platform in a few numbers."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from pricing_assets.core.gate import QUALITY_TIERS, tier_sql
+from pricing_assets.schema import tables as t
+from resources.database import Database
+
+
+def status(database: Database, user_id: str) -> dict[str, Any]:
+    """Return the platform's counts; the scans are those of one user.
+
+    Raises:
+        ValueError: `user_id` is empty: scans are never read without their owner.
+    """
+    if not user_id:
+        raise ValueError("scans belong to a user: user_id is empty")
+    scans, items = t.scans, t.items
+    by_status = database.rows(
+        sa.select(
+            scans.c.status,
+            sa.func.count().label("scans"),
+            sa.func.sum(
+                sa.case(
+                    (sa.and_(scans.c.status == "accepted", scans.c.processed_at.is_(None)), 1),
+                    else_=0,
+                )
+            ).label("pending"),
+        )
+        .where(scans.c.user_id == user_id)
+        .group_by(scans.c.status)
+    )
+    counts = {row.status: (row.scans, int(row.pending)) for row in by_status}
+    reasons = database.rows(
+        sa.select(scans.c.reason, sa.func.count().label("scans"))
+        .where(scans.c.user_id == user_id, scans.c.status == "rejected")
+        .group_by(scans.c.reason)
+        .order_by(sa.desc("scans"), scans.c.reason)
+    )
+    scored = items.c.training_quality_as_of.is_not(None)
+    totals = database.rows(
+        sa.select(
+            sa.func.count().label("items"),
+            sa.func.sum(sa.case((scored, 1), else_=0)).label("scored"),
+            sa.func.sum(sa.case((items.c.in_training, 1), else_=0)).label("in_training"),
+            sa.func.avg(sa.case((scored, items.c.training_quality_score))).label("mean"),
+        )
+    )[0]
+    tier = sa.literal_column(tier_sql("training_quality_score"), sa.Text())
+    tiers = {
+        row.tier: row.items
+        for row in database.rows(
+            sa.select(tier.label("tier"), sa.func.count().label("items"))
+            .select_from(items)
+            .where(scored)
+            .group_by(sa.text("1"))
+        )
+    }
+    return {
+        "scans": {
+            "accepted": counts.get("accepted", (0, 0))[0],
+            "rejected": counts.get("rejected", (0, 0))[0],
+            "pending": counts.get("accepted", (0, 0))[1],
+            "rejected_by_reason": {row.reason: row.scans for row in reasons},
+        },
+        "items": totals.items,
+        "items_scored": int(totals.scored or 0),
+        "in_training": int(totals.in_training or 0),
+        "mean_training_quality": round(float(totals.mean or 0), 4),
+        "tiers": {name: tiers.get(name, 0) for name, _ in QUALITY_TIERS},
+        "calls": call_counts(database),
+    }
+
+
+def call_counts(database: Database, run_id: str | None = None) -> dict[str, Any]:
+    """Return the calls made, saved, failed and their cost, of one run or of all."""
+    calls, decisions = t.api_calls, t.enrichment_decisions
+    made = sa.select(
+        sa.func.count().label("calls"),
+        sa.func.coalesce(sa.func.sum(calls.c.cost_usd), 0).label("cost"),
+        sa.func.sum(sa.case((calls.c.result == "error", 1), else_=0)).label("errors"),
+    )
+    saved = sa.select(
+        sa.func.count().label("calls"),
+        sa.func.coalesce(sa.func.sum(decisions.c.cost_usd), 0).label("cost"),
+    ).where(decisions.c.action == "skip")
+    if run_id is not None:
+        made = made.where(calls.c.run_id == run_id)
+        saved = saved.where(decisions.c.run_id == run_id)
+    made_row, saved_row = database.rows(made)[0], database.rows(saved)[0]
+    return {
+        "made": made_row.calls,
+        "saved": saved_row.calls,
+        "errors": int(made_row.errors or 0),
+        "cost_usd": round(float(made_row.cost), 4),
+        "saved_usd": round(float(saved_row.cost), 4),
+    }
