@@ -1,0 +1,119 @@
+"""What an asset shows of itself in the UI: column schema, preview table, plot."""
+
+import base64
+import io
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import sqlalchemy as sa
+
+from resources.database import AnySelect, Database, arrow_type
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+OWNERS = ["team:pricing"]
+"""Owners shown on every asset."""
+
+PREVIEW_ROWS = 8
+_CELL_LENGTH = 60
+INK, ACCENT, GRID = "#30343b", "#3b6ea8", "#dfe3e8"
+
+
+def column_schema(table: sa.Table, *names: str) -> dg.TableSchema:
+    """Return a table's columns, or those that are named, as Dagster shows them."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=column.name,
+                type=str(arrow_type(column.type)),
+                description=column.doc,
+                constraints=dg.TableColumnConstraints(nullable=bool(column.nullable)),
+            )
+            for column in table.columns
+            if not names or column.name in names
+        ]
+    )
+
+
+def preview(database: Database, statement: AnySelect) -> dg.MarkdownMetadataValue:
+    """Return the first rows of a select as a Markdown table."""
+    rows = database.rows(statement.limit(PREVIEW_ROWS))
+    names = [column.name for column in statement.selected_columns]
+    return markdown_table(names, [tuple(row) for row in rows])
+
+
+def markdown_table(
+    names: Sequence[str], rows: Sequence[Sequence[object]]
+) -> dg.MarkdownMetadataValue:
+    """Return rows as a Markdown table; long cells are cut, None is empty."""
+    if not rows:
+        return dg.MetadataValue.md("*nothing yet*")
+    lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
+    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def histogram(
+    title: str, unit: str, edges: Sequence[float], counts: Sequence[int]
+) -> dg.MarkdownMetadataValue:
+    """Return a histogram as a picture; `edges` has one element more than `counts`."""
+
+    def draw(axes: "Axes") -> None:
+        widths = [right - left for left, right in pairwise(edges)]
+        axes.bar(edges[:-1], counts, widths, align="edge", color=ACCENT, edgecolor="white")
+        axes.set_xlabel(unit)
+        axes.set_ylabel("items")
+
+    return _picture(title, draw)
+
+
+def bars(title: str, unit: str, values: Sequence[tuple[str, float]]) -> dg.MarkdownMetadataValue:
+    """Return named values as horizontal bars, each with its number."""
+
+    def draw(axes: "Axes") -> None:
+        drawn = axes.barh([name for name, _ in values], [v for _, v in values], color=ACCENT)
+        axes.bar_label(drawn, fmt="{:,.0f}", padding=3, color=INK)
+        axes.invert_yaxis()
+        axes.margins(x=0.12)
+        axes.set_xlabel(unit)
+        axes.grid(visible=False, axis="y")
+
+    return _picture(title, draw)
+
+
+def line(title: str, unit: str, points: Sequence[tuple[str, float]]) -> dg.MarkdownMetadataValue:
+    """Return values over labelled moments as a line with its points."""
+
+    def draw(axes: "Axes") -> None:
+        axes.plot([at for at, _ in points], [v for _, v in points], color=ACCENT, marker="o")
+        axes.set_ylim(bottom=0)
+        axes.set_ylabel(unit)
+        axes.tick_params(axis="x", rotation=30)
+
+    return _picture(title, draw)
+
+
+def _picture(title: str, draw: Any) -> dg.MarkdownMetadataValue:
+    # The object API: pyplot keeps figures alive for ever and wants a display.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 3.2), dpi=110, layout="constrained")
+    axes = figure.subplots()
+    axes.grid(axis="both", color=GRID, linewidth=0.6)
+    draw(axes)
+    axes.set_title(title, loc="left", color=INK, fontsize=11)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_axisbelow(True)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    encoded = base64.b64encode(buffer.getvalue()).decode()
+    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{encoded})")
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else str(value)
+    text = text.replace("|", "\\|").replace("\n", " ")
+    return text if len(text) <= _CELL_LENGTH else text[: _CELL_LENGTH - 1] + "…"

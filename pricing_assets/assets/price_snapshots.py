@@ -1,0 +1,81 @@
+"""Price snapshots: the market of every item with news, at the end of each day."""
+
+import logging
+from datetime import date
+
+import dagster as dg
+import sqlalchemy as sa
+
+from pricing_assets.assets.presentation import OWNERS, column_schema, line, preview
+from pricing_assets.assets.sold_comps import sold_comps
+from pricing_assets.schema import tables as t
+from pricing_assets.store.snapshots import WINDOW_DAYS, build_day
+from resources.clock import Clock
+from resources.database import Database
+
+FIRST_DAY = "2026-01-01"
+
+DAYS = dg.DailyPartitionsDefinition(start_date=FIRST_DAY, end_offset=1)
+"""Days in UTC; the running one can be built and is provisional."""
+
+DAYS_SHOWN = 60
+
+_log = logging.getLogger(__name__)
+
+
+@dg.asset(
+    deps=[sold_comps],
+    partitions_def=DAYS,
+    backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=30),
+    description="Number, range and value (quick, market, patient) of what sold in the "
+    f"{WINDOW_DAYS} days before the end of the day, for every item with news that day. A "
+    "function of what had been observed by then: a day that is rebuilt later gives the same "
+    "rows.",
+    group_name="market",
+    owners=OWNERS,
+    kinds={"duckdb", "sql"},
+    tags={"layer": "market"},
+    metadata={"dagster/column_schema": column_schema(t.price_snapshots)},
+)
+def price_snapshots(
+    context: dg.AssetExecutionContext,
+    database: dg.ResourceParam[Database],
+    clock: dg.ResourceParam[Clock],
+) -> dg.MaterializeResult[None]:
+    """Build the snapshots of each day of this run."""
+    rows, provisional = 0, False
+    for key in context.partition_keys:
+        build = build_day(database, date.fromisoformat(key), now=clock.now())
+        rows += build.rows
+        provisional |= build.provisional
+        _log.info(f"{key}: {build.rows:,} snapshots as of {build.as_of.isoformat()}")
+    snapshots, items = t.price_snapshots, t.items
+    days = database.rows(
+        sa.select(snapshots.c.snapshot_date, sa.func.count().label("items"))
+        .group_by(snapshots.c.snapshot_date)
+        .order_by(snapshots.c.snapshot_date.desc())
+        .limit(DAYS_SHOWN)
+    )
+    last = date.fromisoformat(context.partition_keys[-1])
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/partition_row_count": rows,
+            "provisional": provisional,
+            "preview": preview(
+                database,
+                sa.select(
+                    items.c.natural_key, items.c.title, snapshots.c.sold_count,
+                    snapshots.c.quick_sale, snapshots.c.market_value, snapshots.c.patient_sale,
+                    snapshots.c.ask_count, snapshots.c.min_ask, snapshots.c.sources,
+                )
+                .join(items, items.c.id == snapshots.c.item_id)
+                .where(snapshots.c.snapshot_date == last)
+                .order_by(snapshots.c.sold_count.desc(), items.c.natural_key),
+            ),
+            "items_by_day": line(
+                "Items with news, by day",
+                "items",
+                [(row.snapshot_date.strftime("%m-%d"), row.items) for row in reversed(days)],
+            ),
+        }
+    )  # fmt: skip

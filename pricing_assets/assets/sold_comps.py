@@ -1,0 +1,101 @@
+"""Sold comps: the prices seen in the market, and each item's statistics over what sold."""
+
+import logging
+
+import dagster as dg
+import sqlalchemy as sa
+
+from pricing_assets.assets.asking import ask_open
+from pricing_assets.assets.enriched_metadata import SOURCES_POOL, enriched_metadata
+from pricing_assets.assets.presentation import OWNERS, column_schema, histogram, preview
+from pricing_assets.schema import tables as t
+from pricing_assets.store.comps import update_comps
+from resources.clock import Clock
+from resources.database import Database
+from resources.settings import Settings
+from resources.source_access import SourceAccess
+
+MARKET_KINDS = ("sold", "ask")
+
+PRICE_EDGES = (0, 2, 5, 10, 15, 20, 30, 50, 75, 100)
+"""Edges of the price plot, USD; the gate's own thresholds are among them."""
+
+_log = logging.getLogger(__name__)
+
+
+@dg.asset(
+    deps=[enriched_metadata],
+    description="Sold listings and asks of every scanned item, append-only, and the number, "
+    "least, median and greatest price of what sold. Asks and estimates are never counted "
+    "as sold.",
+    group_name="enrichment",
+    owners=OWNERS,
+    kinds={"python", "duckdb", "sql"},
+    tags={"layer": "market", "paid": "true"},
+    metadata={"dagster/column_schema": column_schema(t.price_listings)},
+    pool=SOURCES_POOL,
+)
+def sold_comps(
+    context: dg.AssetExecutionContext,
+    database: dg.ResourceParam[Database],
+    clock: dg.ResourceParam[Clock],
+    settings: dg.ResourceParam[Settings],
+    sources: dg.ResourceParam[SourceAccess],
+) -> dg.MaterializeResult[None]:
+    """Ask the market sources what was decided, and recompute the comps that changed."""
+    summary = ask_open(
+        database,
+        sources,
+        MARKET_KINDS,
+        clock=clock,
+        spool_directory=settings.spool,
+        run_id=context.run_id,
+    )
+    updated = update_comps(database, now=clock.now())
+    _log.info(f"comps of {updated:,} items recomputed")
+    items, listings = t.items, t.price_listings
+    by_kind = database.rows(
+        sa.select(listings.c.kind, sa.func.count().label("rows")).group_by(listings.c.kind)
+    )
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": sum(row.rows for row in by_kind),
+            "observations_by_kind": {row.kind: row.rows for row in by_kind},
+            "calls": summary.calls,
+            "calls_by_result": dict(summary.results),
+            "answers_recovered_after_a_crash": summary.recovered,
+            "cost_usd": round(summary.cost_usd, 4),
+            "seconds": summary.seconds,
+            "items_updated": updated,
+            "preview": preview(
+                database,
+                sa.select(
+                    items.c.natural_key, items.c.title, items.c.sold_comps_count,
+                    items.c.sold_comps_min, items.c.sold_comps_median, items.c.sold_comps_max,
+                    items.c.ebay_active_count, items.c.sold_comps_source,
+                )
+                .where(items.c.sold_comps_count > 0)
+                .order_by(items.c.sold_comps_count.desc(), items.c.natural_key),
+            ),
+            "median_prices": histogram(
+                "Median sold price of items with comps",
+                "USD (the last bar also holds all above)",
+                PRICE_EDGES,
+                _median_prices(database),
+            ),
+        }
+    )  # fmt: skip
+
+
+def _median_prices(database: Database) -> list[int]:
+    median = t.items.c.sold_comps_median
+    place = sa.case(
+        *((median >= edge, number) for number, edge in reversed(list(enumerate(PRICE_EDGES[:-1]))))
+    )
+    rows = database.rows(
+        sa.select(place.label("place"), sa.func.count().label("items"))
+        .where(median.is_not(None))
+        .group_by(sa.text("1"))
+    )
+    counts = {row.place: row.items for row in rows}
+    return [counts.get(number, 0) for number in range(len(PRICE_EDGES) - 1)]

@@ -1,0 +1,184 @@
+"""`pricing demo`: from scans to a training set in about a minute, with nothing but this machine."""
+
+import csv
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pricing_assets.build import open_database
+from pricing_assets.cli.running import dagster_home, run_job
+from pricing_assets.core.codes import isbn10_of
+from pricing_assets.store.decisions import counts_by_reason
+from pricing_assets.store.intake import IntakeCount, Readings, store_scans
+from pricing_assets.store.status import call_counts, status
+from resources.clock import Clock
+from resources.database import Database
+from resources.inbox import content_hash
+from resources.sandbox.catalogue import Book, bundled_catalogue
+from resources.scan_files import read_scans
+from resources.settings import DEFAULT_USER, Settings
+
+BOOKS = 2_000
+
+BAD_CODES = (
+    "9.78043902348E+12",
+    "036000291452",
+    "B00ZV9PXP2",
+    "9780439023489",
+    "12345",
+    "no barcode",
+    "4006381333931",
+)
+"""What a day's scans also hold: a number that a spreadsheet ruined, a UPC, an ASIN, a wrong
+check digit, a fragment, a remark, an EAN of something else."""
+
+
+@click.command()
+@click.option(
+    "--catalogue",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A real catalogue to serve and to scan, instead of the bundled one: a CSV with isbn, "
+    "title, authors, year under any usual names, or an Open Library editions dump.",
+)
+@click.option(
+    "--books",
+    type=click.IntRange(min=1),
+    default=None,
+    help=f"How many rows to scan  [default: {BOOKS:,} of the bundled catalogue, or all of FILE]",
+)
+def demo(catalogue: Path | None, books: int | None) -> None:
+    """Scan books and take them all the way to a training set, in real Dagster runs.
+
+    Talks to simulated vendors only; prices are invented and marked as such. Run it again: what
+    is fresh is not asked again.
+
+    \b
+    Examples:
+      pricing demo
+      pricing demo --catalogue goodbooks.csv
+    """
+    if os.environ.get("PRICING_PROFILE", "sandbox") != "sandbox":
+        raise click.UsageError("the demo runs in the sandbox; unset PRICING_PROFILE")
+    if catalogue is not None:
+        os.environ["PRICING_CATALOGUE"] = str(catalogue.resolve())
+    settings, clock = Settings.from_env(), Clock.from_env()
+    now = clock.now()
+    _say(f"pricing-assets demo. State in {settings.home}, runs in {dagster_home()}.")
+    _say("Vendors and prices are SIMULATED by a sandbox on this machine.")
+    with open_database(settings) as database:
+        _heading("1/4  Scan")
+        taken = store_scans(
+            database,
+            _readings(settings, catalogue, books, now),
+            user_id=DEFAULT_USER,
+            received_at=now,
+        )
+        _say(f"  {taken.read:,} scans: {taken.accepted:,} accepted, {taken.rejected:,} rejected")
+    _heading("2/4  From scan to flag (job process_scans)")
+    run = run_job("process_scans")
+    _heading("3/4  Today's market (job snapshot_prices)")
+    run_job("snapshot_prices", partition=f"{clock.now():%Y-%m-%d}")
+    month = f"{clock.now():%Y-%m}"
+    _heading(f"4/4  Training set {month} (job build_training_set)")
+    built = run_job("build_training_set", partition=f"{month}-01")
+    materialization = next(iter(built.get_asset_materialization_events())).materialization
+    metadata = {name: value.value for name, value in materialization.metadata.items()}
+    with open_database(settings) as database:
+        _summary(database, settings, taken, run.run_id, month, metadata)
+
+
+def _readings(
+    settings: Settings, catalogue: Path | None, books: int | None, now: datetime
+) -> Iterator[Readings]:
+    if catalogue is None:
+        path = settings.home / "demo-scans.csv"
+        _write_scans(path, bundled_catalogue()[: books or BOOKS], now)
+        left = None
+    else:
+        path, left = catalogue, books
+    # A new demo is a new day at the scanner: the same books, scanned again.
+    origin = hashlib.sha256(f"{content_hash(path)} {now.isoformat()}".encode()).hexdigest()
+    for batch in read_scans(path):
+        taken = batch if left is None else batch.slice(0, left)
+        if taken.num_rows:
+            yield Readings(origin, path.name, taken)
+        if left is not None:
+            left -= taken.num_rows
+            if left <= 0:
+                return
+
+
+def _write_scans(path: Path, books: Sequence[Book], now: datetime) -> None:
+    """Write scans as they come from real hands: hyphens, ISBN-10s, lost zeros, repeats, junk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["isbn", "scanned_at"])
+        for number, book in enumerate(books):
+            isbn10 = isbn10_of(book.isbn13)
+            forms = (book.isbn13, f"{book.isbn13[:3]}-{book.isbn13[3:]}", isbn10 or book.isbn13)
+            code = forms[number % 3]
+            if isbn10 and isbn10.startswith("0") and not isbn10.startswith("00"):
+                code = isbn10.lstrip("0") if number % 6 == 5 else code
+            writer.writerow([code, now.isoformat()])
+            if number % 50 == 0:
+                writer.writerow([book.isbn13, now.isoformat()])
+            if number % 100 == 0:
+                writer.writerow([BAD_CODES[number // 100 % len(BAD_CODES)], now.isoformat()])
+
+
+def _summary(
+    database: Database,
+    settings: Settings,
+    taken: IntakeCount,
+    run_id: str,
+    month: str,
+    training: dict[str, Any],
+) -> None:
+    state = status(database, DEFAULT_USER)
+    calls = call_counts(database, run_id)
+    _heading("Result (simulated)")
+    _row("scans now", f"{taken.accepted:,} accepted, {taken.rejected:,} rejected")
+    for reason, count in state["scans"]["rejected_by_reason"].items():
+        _row("", f"{count:>6,}  {reason} (all scans so far)")
+    _row(
+        "calls made", f"{calls['made']:,} for ${calls['cost_usd']:.2f}, {calls['errors']:,} failed"
+    )
+    _row("calls saved", f"{calls['saved']:,}, worth ${calls['saved_usd']:.2f}")
+    for count in counts_by_reason(database, run_id):
+        _row("", f"{count.decisions:>6,}  {count.action}: {count.reason}")
+    if not calls["made"]:
+        _row("", "Nothing was asked: everything is fresh.")
+    _row("items scored", f"{state['items_scored']:,} of {state['items']:,}")
+    _row("in training", f"{state['in_training']:,}, mean quality {state['mean_training_quality']}")
+    provisional = ", provisional" if training["provisional"] else ""
+    _row("training set", f"{training['dagster/partition_row_count']:,} examples{provisional}")
+    _row("", str(settings.training_sets / month))
+    _heading("Next")
+    _row(
+        "load it",
+        f"python -c \"import pricing_assets as p; print(p.load_training_set('{month}'))\"",
+    )
+    _row("read its card", str(settings.training_sets / month / "card.md"))
+    _row("see the graph", "make ui   (then http://localhost:3000)")
+    _row("ask about a book", "pricing explain 9780316769174")
+    if settings.catalogue is not None:
+        _row("go on with FILE", f"export PRICING_CATALOGUE={settings.catalogue}")
+
+
+def _say(text: str) -> None:
+    click.echo(text)
+
+
+def _heading(text: str) -> None:
+    click.echo()
+    click.secho(text, bold=True)
+
+
+def _row(name: str, text: str) -> None:
+    click.echo(f"  {name:<17} {text}")

@@ -1,0 +1,31 @@
+"""What the command line says when it cannot go on."""
+
+import sqlite3
+
+import click
+import sqlalchemy as sa
+
+from pricing_assets.store.training_set import NothingToBuild
+from resources.database import DatabaseUnavailable, redacted
+from resources.scan_files import UnreadableFile
+from resources.settings import SettingsError
+
+
+class Refusal(click.ClickException):
+    """A failure that was foreseen: shown as one sentence, exit code 1."""
+
+    exit_code = 1
+
+
+def explained(error: Exception) -> str | None:
+    """Return a foreseen failure as a sentence for a person; None for one that is a bug."""
+    match error:
+        case DatabaseUnavailable() | UnreadableFile() | SettingsError() | NothingToBuild():
+            return str(error)
+        case sa.exc.OperationalError() | sa.exc.DatabaseError() | sqlite3.Error():
+            cause = redacted(str(getattr(error, "orig", error))).strip()
+            return f"the database refused: {cause}. Check PRICING_DATABASE_URL and PRICING_HOME."
+        case PermissionError() | FileNotFoundError() | IsADirectoryError() | NotADirectoryError():
+            return f"{error.filename}: {error.strerror}"
+        case _:
+            return None

@@ -1,0 +1,117 @@
+"""`pricing explain`: everything the platform knows of one book, and why."""
+
+import json
+from typing import Any
+
+import click
+import sqlalchemy as sa
+
+from pricing_assets.build import open_database
+from pricing_assets.cli.errors import Refusal
+from pricing_assets.core.codes import read_code
+from pricing_assets.core.gate import V1
+from pricing_assets.core.items import item_id
+from pricing_assets.schema import tables as t
+from resources.database import Database
+from resources.settings import DEFAULT_USER, Settings
+
+
+@click.command()
+@click.argument("isbn")
+@click.option("--user", default=DEFAULT_USER, show_default=True, help="Whose scans are shown.")
+def explain(isbn: str, user: str) -> None:
+    """Say what is known of a book, from where and since when, and what it needs.
+
+    \b
+    Example:
+      pricing explain 9780316769174
+    """
+    reading = read_code(isbn)
+    if reading.category is None or reading.natural_key is None:
+        raise click.UsageError(f"{isbn[:40]!r} is not an ISBN: {reading.note}")
+    key = item_id(reading.category, reading.natural_key)
+    with open_database(Settings.from_env()) as database:
+        found = database.rows(
+            sa.select(*t.items.columns, *(c for c in t.books.columns if c.name != "item_id"))
+            .join(t.books, t.books.c.item_id == t.items.c.id)
+            .where(t.items.c.id == key)
+        )
+        if not found:
+            raise Refusal(
+                f"{reading.natural_key} was never scanned. Scan it: "
+                f"pricing scan {reading.natural_key} && pricing run"
+            )
+        _show_item(found[0])
+        _show_scans(database, key, user)
+        _show_index(database, key)
+        _show_training(database, found[0])
+
+
+def _show_item(item: sa.Row[Any]) -> None:
+    origins = json.loads(item.field_origins or "{}")
+    click.echo(f"{item.title or '(title unknown)'}  {item.isbn13}")
+    for name in (
+        *("title", "authors", "publisher", "publication_year", "binding"),
+        *("page_count", "language", "work_key"),
+    ):
+        value = getattr(item, name)
+        if value is not None and name in origins:
+            source, since = origins[name]
+            click.echo(f"  {name:<18} {str(value)[:60]:<60} {source}, {since[:16]}")
+        elif value is None:
+            click.echo(f"  {name:<18} unknown")
+    if item.quality_score is not None:
+        click.echo(f"  {'completeness':<18} {item.quality_score:.0%}")
+
+
+def _show_scans(database: Database, key: str, user: str) -> None:
+    rows = database.rows(
+        sa.select(
+            sa.func.count().label("scans"),
+            sa.func.max(t.scans.c.scanned_at).label("last"),
+            sa.func.count(t.scans.c.processed_at).label("processed"),
+        ).where(t.scans.c.item_id == key, t.scans.c.user_id == user)
+    )
+    row = rows[0]
+    last = f", last {row.last:%Y-%m-%d %H:%M} UTC" if row.last else ""
+    click.echo(f"Scans: {row.scans}{last}; {row.scans - row.processed} pending")
+
+
+def _show_index(database: Database, key: str) -> None:
+    click.echo("Asked:")
+    index = t.unified_index
+    rows = database.rows(
+        sa.select(index.c.source, index.c.result, index.c.last_fetched_at, index.c.next_due_at)
+        .where(index.c.item_id == key)
+        .order_by(index.c.source)
+    )
+    for row in rows:
+        click.echo(
+            f"  {row.source:<30} {row.result:<10} {row.last_fetched_at:%Y-%m-%d %H:%M} UTC, "
+            f"next from {row.next_due_at:%Y-%m-%d}"
+        )
+    if not rows:
+        click.echo("  no source yet: pricing run")
+
+
+def _show_training(database: Database, item: sa.Row[Any]) -> None:
+    if item.sold_comps_as_of is None:
+        click.echo("Market: not asked yet: pricing run")
+        return
+    click.echo(
+        f"Market: {item.sold_comps_count} sold comps"
+        + (
+            f", ${item.sold_comps_min} to ${item.sold_comps_max}, median ${item.sold_comps_median}"
+            if item.sold_comps_count
+            else ""
+        )
+        + f"; {item.ebay_active_count} asks open ({item.sold_comps_source or 'no sold source'})"
+    )
+    rows = database.rows(
+        sa.select(t.gate_evaluations.c.reason, t.gate_evaluations.c.score).where(
+            t.gate_evaluations.c.item_id == item.id, t.gate_evaluations.c.policy == V1.name
+        )
+    )
+    for row in rows:
+        word = "in training" if item.in_training else "not in training"
+        click.echo(f"Training: {word}, score {row.score:.2f} by policy {V1.name}: {row.reason}")

@@ -1,0 +1,103 @@
+"""Running the platform's jobs from the command line, as real Dagster runs, with progress."""
+
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pricing_assets.cli.errors import Refusal
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+
+def dagster_home() -> Path:
+    """Return Dagster's home, `./dagster_home` where `DAGSTER_HOME` is not set; create it."""
+    home = Path(os.environ.get("DAGSTER_HOME") or "dagster_home").expanduser().resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    os.environ["DAGSTER_HOME"] = str(home)
+    return home
+
+
+def run_job(
+    name: str, *, partition: str | None = None, ops: dict[str, object] | None = None
+) -> "dg.ExecuteInProcessResult":
+    """Run a job in this process, recorded in Dagster's home; print progress meanwhile.
+
+    Args:
+        name: Name of the job.
+        partition: Partition to build, for a partitioned job.
+        ops: Config by asset.
+
+    Raises:
+        Refusal: The run failed; the message has the cause and the run's id.
+    """
+    dagster_home()
+    import dagster as dg
+
+    from pricing_assets.build import build_defs
+
+    with progress(), dg.DagsterInstance.get() as instance:
+        result = (
+            build_defs()
+            .resolve_job_def(name)
+            .execute_in_process(
+                instance=instance,
+                partition_key=partition,
+                raise_on_error=False,
+                run_config={
+                    "ops": {asset: {"config": config} for asset, config in (ops or {}).items()},
+                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                },
+            )
+        )
+    if not result.success:
+        raise Refusal(f"{_cause(result)}\nThe run is {result.run_id}: see it with 'make ui'.")
+    return result
+
+
+@contextmanager
+def progress() -> Iterator[None]:
+    """Print what the platform's modules log while a job runs."""
+    handler = _Lines()
+    logger = logging.getLogger("pricing_assets")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+class _Lines(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self._started = time.monotonic()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        stage = record.name.rpartition(".")[2].replace("_", " ")
+        seconds = time.monotonic() - self._started
+        click.echo(f"  {seconds:5.1f} s  {stage:<24} {record.getMessage()}")
+
+
+def _cause(result: "dg.ExecuteInProcessResult") -> str:
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            description = event.step_failure_data.user_failure_data
+            text = description.description if description else None
+            return f"{event.step_key} failed: {text or (error.message if error else 'no cause')}"
+        if event.event_type_value == "ASSET_CHECK_EVALUATION":
+            evaluation = event.asset_check_evaluation_data
+            if not evaluation.passed:
+                return f"the check {evaluation.check_name} failed: {evaluation.description}"
+    return "the run failed"

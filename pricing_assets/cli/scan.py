@@ -1,0 +1,95 @@
+"""`pricing scan`: codes from the command line or a file become scans."""
+
+import hashlib
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pyarrow as pa
+
+from pricing_assets.build import open_database
+from pricing_assets.core.codes import read_code
+from pricing_assets.core.items import item_id
+from pricing_assets.store.intake import IntakeCount, Readings, store_scans
+from resources.clock import Clock
+from resources.inbox import content_hash
+from resources.scan_files import read_scans
+from resources.settings import DEFAULT_USER, Settings
+
+
+@click.command()
+@click.argument("codes", nargs=-1, metavar="[CODE]...")
+@click.option(
+    "--file",
+    "files",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    multiple=True,
+    help="A file of scans: csv with or without header, jsonl, txt with one code a line, or an "
+    "Open Library editions dump. The same content twice adds nothing.",
+)
+@click.option("--user", default=DEFAULT_USER, show_default=True, help="Whose scans these are.")
+def scan(codes: tuple[str, ...], files: tuple[Path, ...], user: str) -> None:
+    """Scan books by ISBN.
+
+    Every code is kept: an accepted one with its item, a refused one with the reason.
+    Nothing is asked of any source until the next run (the sensor's, or 'pricing run').
+
+    \b
+    Examples:
+      pricing scan 9780316769174 0-316-76917-7
+      pricing scan --file scans.csv
+      pricing scan --file goodreads_library_export.csv --user anna
+    """
+    if not codes and not files:
+        raise click.UsageError("give at least one CODE, or --file FILE")
+    if not user.strip():
+        raise click.UsageError("--user is empty")
+    settings, clock = Settings.from_env(), Clock.from_env()
+    with open_database(settings) as database:
+        total = IntakeCount()
+        if codes:
+            readings = _typed(codes)
+            for code, note in zip(codes, readings.rows["note"].to_pylist(), strict=True):
+                click.echo(f"{code[:40]}: {note or 'accepted'}")
+            total += store_scans(database, [readings], user_id=user, received_at=clock.now())
+        for path in files:
+            total += store_scans(database, _of_file(path), user_id=user, received_at=clock.now())
+    click.echo(
+        f"{total.read:,} read: {total.accepted:,} accepted, {total.rejected:,} rejected, "
+        f"{total.known:,} known before"
+    )
+    if total.rejected:
+        click.echo("See what was rejected and why: pricing status --rejected")
+    if total.accepted:
+        click.echo("Next: pricing run (or let the sensor take them: make ui)")
+
+
+def _typed(codes: tuple[str, ...]) -> Readings:
+    readings = [read_code(code) for code in codes]
+    rows = pa.RecordBatch.from_pydict(
+        {
+            "line": pa.array(range(1, len(codes) + 1), pa.int64()),
+            "code": pa.array(codes, pa.string()),
+            "category": pa.array([r.category for r in readings], pa.string()),
+            "natural_key": pa.array([r.natural_key for r in readings], pa.string()),
+            "item_id": pa.array(
+                [
+                    item_id(r.category, r.natural_key) if r.category and r.natural_key else None
+                    for r in readings
+                ],
+                pa.string(),
+            ),
+            "reason": pa.array([r.reason for r in readings], pa.string()),
+            "note": pa.array([r.note or None for r in readings], pa.string()),
+            "scanned_at": pa.nulls(len(codes), pa.timestamp("us", tz="UTC")),
+        }
+    )
+    call = hashlib.sha256(uuid.uuid4().bytes).hexdigest()
+    return Readings(call, "command line", rows)
+
+
+def _of_file(path: Path) -> Iterator[Readings]:
+    origin = content_hash(path)
+    for batch in read_scans(path):
+        yield Readings(origin, path.name, batch)

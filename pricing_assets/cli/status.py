@@ -1,0 +1,73 @@
+"""`pricing status`: the platform in a few numbers."""
+
+import json
+
+import click
+import sqlalchemy as sa
+
+from pricing_assets.build import open_database
+from pricing_assets.schema import tables as t
+from pricing_assets.store.status import status as read_status
+from resources.database import Database
+from resources.settings import DEFAULT_USER, Settings
+
+REJECTED_SHOWN = 50
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--rejected", is_flag=True, help=f"List the last {REJECTED_SHOWN} rejected scans.")
+@click.option("--user", default=DEFAULT_USER, show_default=True, help="Whose scans are counted.")
+def status(as_json: bool, rejected: bool, user: str) -> None:
+    """Show scans, items, training quality and calls.
+
+    \b
+    Examples:
+      pricing status
+      pricing status --json
+      pricing status --rejected
+    """
+    if not user.strip():
+        raise click.UsageError("--user is empty")
+    settings = Settings.from_env()
+    with open_database(settings) as database:
+        if rejected:
+            _list_rejected(database, user)
+            return
+        state = read_status(database, user)
+    if as_json:
+        click.echo(json.dumps(state, indent=2))
+        return
+    scans, calls = state["scans"], state["calls"]
+    simulated = "  (simulated: sandbox profile)" if settings.profile == "sandbox" else ""
+    click.echo(f"home          {settings.home}{simulated}")
+    click.echo(
+        f"scans         {scans['accepted']:,} accepted, {scans['rejected']:,} rejected, "
+        f"{scans['pending']:,} pending"
+    )
+    for reason, count in scans["rejected_by_reason"].items():
+        click.echo(f"                {count:>7,}  {reason}")
+    click.echo(f"items         {state['items']:,}, {state['items_scored']:,} scored")
+    click.echo(
+        f"in training   {state['in_training']:,}; mean quality {state['mean_training_quality']:.2f}"
+    )
+    for tier, count in state["tiers"].items():
+        click.echo(f"                {count:>7,}  {tier}")
+    click.echo(
+        f"calls         {calls['made']:,} made (${calls['cost_usd']:.2f}), "
+        f"{calls['saved']:,} saved (${calls['saved_usd']:.2f}), {calls['errors']:,} failed"
+    )
+
+
+def _list_rejected(database: Database, user: str) -> None:
+    scans = t.scans
+    rows = database.rows(
+        sa.select(scans.c.origin_name, scans.c.line, scans.c.code, scans.c.note)
+        .where(scans.c.user_id == user, scans.c.status == "rejected")
+        .order_by(scans.c.id.desc())
+        .limit(REJECTED_SHOWN)
+    )
+    for row in rows:
+        click.echo(f"{row.origin_name}:{row.line}  {row.code[:40]!r}  {row.note}")
+    if not rows:
+        click.echo("No scan was rejected.")

@@ -1,0 +1,84 @@
+"""`pricing training-set`: building a month's training set by hand."""
+
+from datetime import datetime
+
+import click
+
+from pricing_assets.cli.running import run_job
+from pricing_assets.core.periods import month_end
+from resources.clock import Clock
+from resources.settings import Settings
+
+
+@click.group("training-set")
+def training_set() -> None:
+    """Build training sets.
+
+    \b
+    Examples:
+      pricing training-set build --month 2026-10
+      pricing training-set build --month 2026-11 --as-of 2026-11-15T00:00:00+00:00
+    """
+
+
+@training_set.command()
+@click.option("--month", required=True, help="The month to build, like 2026-10.")
+@click.option(
+    "--as-of",
+    "at",
+    default=None,
+    help="Use only what was known at this moment (ISO-8601 with an offset). The same moment "
+    "gives the same bytes.",
+)
+def build(month: str, at: str | None) -> None:
+    """Build one month; a month that has not ended is built as of now, provisionally.
+
+    \b
+    Examples:
+      pricing training-set build --month 2026-10
+      pricing training-set build --month 2026-11 --as-of 2026-11-15T00:00:00+00:00
+    """
+    try:
+        end = month_end(month)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--month") from None
+    now = Clock.from_env().now()
+    if month > f"{now:%Y-%m}":
+        raise click.BadParameter(f"{month} has not begun", param_hint="--month")
+    if at is not None:
+        moment = _moment(at)
+        if moment > min(end, now):
+            raise click.BadParameter(
+                f"{at} is after {min(end, now).isoformat(timespec='seconds')}, the last moment "
+                f"that {month} can know of",
+                param_hint="--as-of",
+            )
+        at = moment.isoformat()
+    result = run_job(
+        "build_training_set",
+        partition=f"{month}-01",
+        ops={"training_set": {"as_of": at or ""}},
+    )
+    event = next(e for e in result.get_asset_materialization_events())
+    metadata = {name: value.value for name, value in event.materialization.metadata.items()}
+    provisional = ", provisional" if metadata["provisional"] else ""
+    simulated = ", simulated" if metadata["simulated"] else ""
+    click.echo(
+        f"{metadata['dagster/partition_row_count']:,} examples as of {metadata['as_of']}"
+        f"{provisional}{simulated}, build {metadata['build_id']}"
+    )
+    click.echo(f"  {Settings.from_env().training_sets / month}")
+    click.echo(f'Load it: pricing_assets.load_training_set("{month}")')
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise click.BadParameter(
+            f"{text!r} is not a moment with an offset; write it like 2026-11-15T00:00:00+00:00",
+            param_hint="--as-of",
+        )
+    return moment

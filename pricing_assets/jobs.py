@@ -1,0 +1,32 @@
+"""The jobs: which assets are run together. Names only; the wiring is in `build`."""
+
+import dagster as dg
+
+PROCESS_SCANS_ASSETS = (
+    "raw_scans",
+    "enriched_metadata",
+    "sold_comps",
+    "training_quality_scores",
+    "in_training_flags",
+)
+
+process_scans = dg.define_asset_job(
+    "process_scans",
+    selection=dg.AssetSelection.assets(*PROCESS_SCANS_ASSETS),
+    description="Takes everything that is pending from scan to flag. Safe to run at any time: "
+    "what is done is not done again.",
+)
+
+snapshot_prices = dg.define_asset_job(
+    "snapshot_prices",
+    selection=dg.AssetSelection.assets("price_snapshots"),
+    description="The market at the end of one day.",
+)
+
+build_training_set = dg.define_asset_job(
+    "build_training_set",
+    selection=dg.AssetSelection.assets("training_set"),
+    description="One month's training set.",
+)
+
+ALL = (process_scans, snapshot_prices, build_training_set)

@@ -1,0 +1,1 @@
+"""Everything that starts work: sensors and schedules."""

@@ -1,0 +1,138 @@
+"""The sensor that takes new scans: watches the inbox and the table, one run at a time.
+
+What is pending is read from the inbox and the database at every tick, never remembered, so
+a crash of a run or of the daemon loses nothing. The cursor only holds what is needed to wait
+longer after failures.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from pathlib import Path
+
+import dagster as dg
+
+from pricing_assets.jobs import process_scans
+from pricing_assets.store.intake import pending_count
+from resources.clock import Clock
+from resources.database import Database
+from resources.inbox import waiting_files
+from resources.settings import Settings
+
+SECONDS_BETWEEN_TICKS = 10
+
+FILES_COUNTED = 10_000
+"""Files a tick looks at; more do not change what it does."""
+
+WAITS = (timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10), timedelta(hours=1))
+"""How long to wait after the first, second, third and every later failed run in a row."""
+
+UNFINISHED = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the sensor keeps between ticks: the runs it asked for and how the last ended."""
+
+    number: int = 0
+    failures: int = 0
+    judged_run: str = ""
+
+    @classmethod
+    def parse(cls, cursor: str | None) -> "Memory":
+        """Read a cursor; one that cannot be read starts afresh, which is safe."""
+        try:
+            return cls(**json.loads(cursor)) if cursor else cls()
+        except (ValueError, TypeError):
+            return cls()
+
+    def dump(self) -> str:
+        """Return the cursor."""
+        return json.dumps(asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """The latest run of the job: its id, whether it failed, and when it ended."""
+
+    run_id: str
+    failed: bool
+    ended_at: datetime | None
+
+
+def judge(memory: Memory, last: LastRun | None) -> Memory:
+    """Count the failures in a row, each run once."""
+    if last is None or last.run_id == memory.judged_run:
+        return memory
+    failures = memory.failures + 1 if last.failed else 0
+    return Memory(memory.number, failures, last.run_id)
+
+
+def waits_until(memory: Memory, last: LastRun | None) -> datetime | None:
+    """Return until when to wait after failures, or None."""
+    if not memory.failures or last is None or last.ended_at is None:
+        return None
+    return last.ended_at + WAITS[min(memory.failures, len(WAITS)) - 1]
+
+
+def count_files(files: Iterator[Path], at_most: int = FILES_COUNTED) -> int:
+    """Count waiting files, without looking at more than is useful."""
+    return sum(1 for _ in islice(files, at_most))
+
+
+@dg.sensor(
+    job=process_scans,
+    minimum_interval_seconds=SECONDS_BETWEEN_TICKS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Starts process_scans when files wait in the inbox or scans are pending, and "
+    "no run of it is under way. After a failed run it waits 30 s, 2 min, 10 min, then an hour.",
+)
+def new_scans(
+    context: dg.SensorEvaluationContext,
+    database: dg.ResourceParam[Database],
+    clock: dg.ResourceParam[Clock],
+    settings: dg.ResourceParam[Settings],
+) -> dg.SensorResult | dg.SkipReason:
+    """Ask for one run where there is something to do."""
+    last_records = context.instance.get_run_records(
+        dg.RunsFilter(job_name=process_scans.name), limit=1
+    )
+    if last_records and last_records[0].dagster_run.status in UNFINISHED:
+        return dg.SkipReason("a run of process_scans is under way; it takes what is pending")
+    last = _last_run(last_records[0], clock) if last_records else None
+    memory = judge(Memory.parse(context.cursor), last)
+    files = count_files(waiting_files(settings.inbox, settings.inbox_settle_seconds))
+    pending = pending_count(database)
+    if not files and not pending:
+        return dg.SensorResult(skip_reason="nothing is pending", cursor=memory.dump())
+    until = waits_until(memory, last)
+    if until is not None and clock.now() < until:
+        return dg.SensorResult(
+            skip_reason=f"{memory.failures} runs in a row failed; the next try is at "
+            f"{until.isoformat(timespec='seconds')}. See the run's error, or start one by hand.",
+            cursor=memory.dump(),
+        )
+    memory = Memory(memory.number + 1, memory.failures, memory.judged_run)
+    request = dg.RunRequest(
+        run_key=f"{clock.now().isoformat(timespec='seconds')}-{memory.number}",
+        tags={"pricing/files_waiting": str(files), "pricing/scans_pending": str(pending)},
+    )
+    return dg.SensorResult(run_requests=[request], cursor=memory.dump())
+
+
+def _last_run(record: dg.RunRecord, clock: Clock) -> LastRun:
+    failed = record.dagster_run.status in (
+        dg.DagsterRunStatus.FAILURE,
+        dg.DagsterRunStatus.CANCELED,
+    )
+    now = clock.now()
+    ended = datetime.fromtimestamp(record.end_time, now.tzinfo) if record.end_time else None
+    return LastRun(record.dagster_run.run_id, failed, ended)

@@ -1,0 +1,41 @@
+"""The schedules: the day's snapshot and the month's training set."""
+
+import os
+from datetime import timedelta
+
+import dagster as dg
+
+from pricing_assets.jobs import build_training_set, snapshot_prices
+
+ZONE = os.environ.get("PRICING_SCHEDULE_ZONE") or "UTC"
+"""Time zone of the schedules' hours; days and months themselves are UTC."""
+
+
+@dg.schedule(
+    job=snapshot_prices,
+    cron_schedule="15 1 * * *",
+    execution_timezone=ZONE,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every night: the snapshots of the day before.",
+)
+def daily_snapshot(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Ask for the snapshots of the day that ended last."""
+    day = context.scheduled_execution_time.date() - timedelta(days=1)
+    return dg.RunRequest(run_key=day.isoformat(), partition_key=day.isoformat())
+
+
+@dg.schedule(
+    job=build_training_set,
+    cron_schedule="0 4 1 * *",
+    execution_timezone=ZONE,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="On the first of the month at 04:00: the training set of the month before.",
+)
+def monthly_training_set(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Ask for the training set of the month that ended last."""
+    last = context.scheduled_execution_time.date().replace(day=1) - timedelta(days=1)
+    month = last.replace(day=1).isoformat()
+    return dg.RunRequest(run_key=month, partition_key=month)
+
+
+ALL = (daily_snapshot, monthly_training_set)
