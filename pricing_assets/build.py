@@ -1,7 +1,6 @@
 """The only wiring: resources in, definitions out."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 
 import dagster as dg
 
@@ -14,31 +13,13 @@ from pricing_assets.assets.training_quality_scores import training_quality_score
 from pricing_assets.assets.training_set import training_set
 from pricing_assets.checks.unified_index import unified_index
 from pricing_assets.jobs import ALL as JOBS
-from pricing_assets.schema.migrate import upgrade
-from pricing_assets.store.sources import register_sources
+from pricing_assets.store.opening import open_database
 from resources.clock import Clock
 from resources.database import Database
 from resources.settings import Settings
 from resources.source_access import SourceAccess
-from resources.sources import registered_sources
 from sensors.new_scans import new_scans
 from sensors.schedules import ALL as SCHEDULES
-
-
-@contextmanager
-def open_database(settings: Settings) -> Iterator[Database]:
-    """Open the central database, brought to this version, with its sources registered.
-
-    Also makes the inbox, so that there is a place to drop files into.
-    """
-    database = Database(settings.database_url)
-    try:
-        settings.inbox.mkdir(parents=True, exist_ok=True)
-        upgrade(database)
-        register_sources(database, registered_sources(), settings.source_prefix)
-        yield database
-    finally:
-        database.close()
 
 
 def build_defs(

@@ -59,8 +59,9 @@ def in_training_flags(
             "preview": preview(
                 database,
                 sa.select(
-                    items.c.natural_key, items.c.title, items.c.sold_comps_count, items.c.sold_comps_median,
-                    items.c.sold_comps_source, evaluations.c.passed, evaluations.c.reason,
+                    items.c.natural_key, items.c.title, items.c.sold_comps_count,
+                    items.c.sold_comps_median, items.c.sold_comps_source, evaluations.c.passed,
+                    evaluations.c.reason,
                 )
                 .join(evaluations, evaluations.c.item_id == items.c.id)
                 .order_by(evaluations.c.evaluated_at.desc(), items.c.natural_key),

@@ -5,19 +5,18 @@ import sys
 
 import click
 
-from pricing_assets.cli.errors import Refusal, explained
-
 COMMANDS = {
-    "demo": "pricing_assets.cli.demo:demo",
-    "scan": "pricing_assets.cli.scan:scan",
-    "run": "pricing_assets.cli.run:run",
-    "status": "pricing_assets.cli.status:status",
-    "explain": "pricing_assets.cli.explain:explain",
-    "training-set": "pricing_assets.cli.training_set:training_set",
-    "db": "pricing_assets.cli.db:db",
-    "sandbox": "pricing_assets.cli.sandbox:sandbox",
+    "demo": ("pricing_assets.cli.demo:demo", "2,000 books from scan to training set, simulated."),
+    "scan": ("pricing_assets.cli.scan:scan", "Scan books by ISBN, typed or from a file."),
+    "run": ("pricing_assets.cli.run:run", "Take what is pending through all assets."),
+    "status": ("pricing_assets.cli.status:status", "Scans, items, training quality and calls."),
+    "explain": ("pricing_assets.cli.explain:explain", "What is known of a book, and why."),
+    "training-set": ("pricing_assets.cli.training_set:training_set", "Build training sets."),
+    "db": ("pricing_assets.cli.db:db", "Upgrade and check the database."),
+    "sandbox": ("pricing_assets.cli.sandbox:sandbox", "Serve simulated vendors."),
 }
-"""Where each command is; imported when it is called, so that `--help` is quick."""
+"""Where each command is, with its line in the list: a command is imported when it is called,
+so that the list itself is quick."""
 
 
 class _Commands(click.Group):
@@ -27,9 +26,13 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module, _, attribute = COMMANDS[cmd_name].partition(":")
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         command = getattr(importlib.import_module(module), attribute)
         return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -60,6 +63,8 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except Exception as error:
+        from pricing_assets.cli.errors import Refusal, explained
+
         refusal = explained(error)
         if refusal is None:
             raise

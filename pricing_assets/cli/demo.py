@@ -10,11 +10,11 @@ from typing import Any
 
 import click
 
-from pricing_assets.build import open_database
 from pricing_assets.cli.running import dagster_home, run_job
 from pricing_assets.core.codes import isbn10_of
 from pricing_assets.store.decisions import counts_by_reason
 from pricing_assets.store.intake import IntakeCount, Readings, store_scans
+from pricing_assets.store.opening import open_database
 from pricing_assets.store.status import call_counts, status
 from resources.clock import Clock
 from resources.database import Database

@@ -6,12 +6,12 @@ from typing import Any
 import click
 import sqlalchemy as sa
 
-from pricing_assets.build import open_database
 from pricing_assets.cli.errors import Refusal
 from pricing_assets.core.codes import read_code
 from pricing_assets.core.gate import V1
 from pricing_assets.core.items import item_id
 from pricing_assets.schema import tables as t
+from pricing_assets.store.opening import open_database
 from resources.database import Database
 from resources.settings import DEFAULT_USER, Settings
 

@@ -2,8 +2,8 @@
 
 import click
 
-from pricing_assets.build import open_database
 from pricing_assets.cli.running import run_job
+from pricing_assets.store.opening import open_database
 from pricing_assets.store.status import call_counts
 from resources.settings import Settings
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 import pyarrow as pa
 
-from pricing_assets.build import open_database
 from pricing_assets.core.codes import read_code
 from pricing_assets.core.items import item_id
 from pricing_assets.store.intake import IntakeCount, Readings, store_scans
+from pricing_assets.store.opening import open_database
 from resources.clock import Clock
 from resources.inbox import content_hash
 from resources.scan_files import read_scans

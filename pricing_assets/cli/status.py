@@ -5,11 +5,13 @@ import json
 import click
 import sqlalchemy as sa
 
-from pricing_assets.build import open_database
 from pricing_assets.schema import tables as t
+from pricing_assets.store.opening import open_database, usable_sources
 from pricing_assets.store.status import status as read_status
 from resources.database import Database
 from resources.settings import DEFAULT_USER, Settings
+from resources.sources import registered_sources
+from resources.sources.credentials import Credentials
 
 REJECTED_SHOWN = 50
 
@@ -38,6 +40,7 @@ def status(as_json: bool, rejected: bool, user: str) -> None:
     if as_json:
         click.echo(json.dumps(state, indent=2))
         return
+    _name_unusable(settings)
     scans, calls = state["scans"], state["calls"]
     simulated = "  (simulated: sandbox profile)" if settings.profile == "sandbox" else ""
     click.echo(f"home          {settings.home}{simulated}")
@@ -57,6 +60,15 @@ def status(as_json: bool, rejected: bool, user: str) -> None:
         f"calls         {calls['made']:,} made (${calls['cost_usd']:.2f}), "
         f"{calls['saved']:,} saved (${calls['saved_usd']:.2f}), {calls['errors']:,} failed"
     )
+
+
+def _name_unusable(settings: Settings) -> None:
+    """Name the sources that are not asked for want of credentials."""
+    usable = usable_sources(settings)
+    for name, source in registered_sources().items():
+        if name not in usable:
+            missing = ", ".join(source.missing_credentials(Credentials.from_env()))
+            click.echo(f"not asked     {name}: set {missing}")
 
 
 def _list_rejected(database: Database, user: str) -> None:

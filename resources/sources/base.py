@@ -161,6 +161,7 @@ class Source(ABC):
         cost_per_call_usd: What one successful call costs.
         freshness: How long an answer stays good.
         credential_names: Environment variables that it reads.
+        optional_credential_names: Those of them that it can do without.
         not_found_statuses: Statuses by which the vendor says that it does not know the item.
         connect_timeout: Seconds to connect.
         read_timeout: Seconds without a byte.
@@ -176,6 +177,7 @@ class Source(ABC):
     freshness: ClassVar[timedelta]
     licence: ClassVar[Licence]
     credential_names: ClassVar[Sequence[str]] = ()
+    optional_credential_names: ClassVar[Sequence[str]] = ()
     not_found_statuses: ClassVar[frozenset[int]] = frozenset()
     connect_timeout: ClassVar[float] = 5.0
     read_timeout: ClassVar[float] = 20.0
@@ -197,6 +199,14 @@ class Source(ABC):
             UnparsablePayload: It has none of the vendor's shapes.
             SourceError: It is an error in the dress of a success.
         """
+
+    def missing_credentials(self, credentials: "Credentials") -> list[str]:
+        """Return the variables without which it cannot be asked and which are not set."""
+        return [
+            name
+            for name in self.credential_names
+            if name not in self.optional_credential_names and credentials.get(name) is None
+        ]
 
     def auth(self, credentials: "Credentials") -> httpx.Auth | None:
         """Return how requests are authenticated, when that is more than a key in them.

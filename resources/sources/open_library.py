@@ -112,6 +112,7 @@ class OpenLibrary(Source):
     cost_per_call_usd = Decimal(0)
     freshness = timedelta(days=90)
     credential_names = ("PRICING_CONTACT",)
+    optional_credential_names = ("PRICING_CONTACT",)
     not_found_statuses = frozenset({404})  # /isbn/… and /books/… say it so
     licence = Licence(
         store_payloads=True,
