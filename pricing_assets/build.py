@@ -1,6 +1,7 @@
 """The only wiring: resources in, definitions out."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 
 import dagster as dg
 
@@ -16,6 +17,7 @@ from pricing_assets.jobs import ALL as JOBS
 from pricing_assets.store.opening import open_database
 from resources.clock import Clock
 from resources.database import Database
+from resources.presence import present
 from resources.settings import Settings
 from resources.source_access import SourceAccess
 from sensors.new_scans import new_scans
@@ -61,8 +63,10 @@ def build_defs(
 
 def _database(settings: Settings) -> dg.ResourceDefinition:
     @dg.resource(description="The central database: SQLite, or PostgreSQL by PRICING_DATABASE_URL.")
-    def database(_: dg.InitResourceContext) -> Iterator[Database]:
-        with open_database(settings) as opened:
+    def database(context: dg.InitResourceContext) -> Iterator[Database]:
+        # Sensors open the database too, and are no run.
+        run = present(settings.runs, context.run_id) if context.run_id else nullcontext()
+        with run, open_database(settings) as opened:
             yield opened
 
     return database

@@ -81,6 +81,11 @@ class Settings:
         return self.home / "training_sets"
 
     @property
+    def runs(self) -> Path:
+        """Directory of the lock files by which runs are present on this machine."""
+        return self.home / "runs"
+
+    @property
     def spool(self) -> Path:
         """Directory of answers that wait for their commit."""
         return self.home / "spool"

@@ -6,7 +6,6 @@ once, and the next run files what it finds there before it asks for anything.
 """
 
 import base64
-import fcntl
 import json
 import os
 import shutil
@@ -20,6 +19,7 @@ from typing import IO
 import httpx
 
 from pricing_assets.core.answers import ItemQuery
+from resources.presence import try_lock
 from resources.sources.base import Source, SourceError
 from resources.sources.client import Reply
 
@@ -39,7 +39,7 @@ class Spool:
         self._directory = directory
         self._own = directory / f"{run_id}.{os.getpid()}"
         self._own.mkdir(parents=True, exist_ok=True)
-        self._lock = _try_lock(self._own)
+        self._lock = try_lock(self._own / "lock")
         self._number = 0
         self._file: IO[str] | None = None
 
@@ -76,23 +76,12 @@ class Spool:
         for directory in sorted(self._directory.iterdir()):
             if directory == self._own or not directory.is_dir():
                 continue
-            lock = _try_lock(directory)
+            lock = try_lock(directory / "lock")
             if lock is None:
                 continue
             with lock:
                 yield directory.name.rpartition(".")[0], sorted(directory.glob("*.jsonl"))
                 shutil.rmtree(directory)
-
-
-def _try_lock(directory: Path) -> IO[str] | None:
-    """Lock a spool's directory; None when a living process holds it."""
-    lock = (directory / "lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        return None
-    return lock
 
 
 def read_segment(path: Path, sources: Mapping[str, Source], prefix: str) -> Iterator[Reply]:

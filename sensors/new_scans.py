@@ -19,6 +19,7 @@ from pricing_assets.store.intake import pending_count
 from resources.clock import Clock
 from resources.database import Database
 from resources.inbox import waiting_files
+from resources.presence import is_dead
 from resources.settings import Settings
 
 SECONDS_BETWEEN_TICKS = 10
@@ -102,12 +103,10 @@ def new_scans(
     settings: dg.ResourceParam[Settings],
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask for one run where there is something to do."""
-    last_records = context.instance.get_run_records(
-        dg.RunsFilter(job_name=process_scans.name), limit=1
-    )
-    if last_records and last_records[0].dagster_run.status in UNFINISHED:
+    if fail_dead_runs(context.instance, settings):
         return dg.SkipReason("a run of process_scans is under way; it takes what is pending")
-    last = _last_run(last_records[0], clock) if last_records else None
+    records = context.instance.get_run_records(dg.RunsFilter(job_name=process_scans.name), limit=1)
+    last = _last_run(records[0], clock) if records else None
     memory = judge(Memory.parse(context.cursor), last)
     files = count_files(waiting_files(settings.inbox, settings.inbox_settle_seconds))
     pending = pending_count(database)
@@ -126,6 +125,21 @@ def new_scans(
         tags={"pricing/files_waiting": str(files), "pricing/scans_pending": str(pending)},
     )
     return dg.SensorResult(run_requests=[request], cursor=memory.dump())
+
+
+def fail_dead_runs(instance: dg.DagsterInstance, settings: Settings) -> bool:
+    """Report the runs whose process is gone as failed; tell whether one of ours still lives.
+
+    A killed process leaves its run "started", where it would hold up the queue and this
+    sensor for hours.
+    """
+    alive = False
+    for run in instance.get_runs(dg.RunsFilter(statuses=list(UNFINISHED))):
+        if is_dead(settings.runs, run.run_id):
+            instance.report_run_failed(run, "The run's process is gone; the next run goes on.")
+        elif run.job_name == process_scans.name:
+            alive = True
+    return alive
 
 
 def _last_run(record: dg.RunRecord, clock: Clock) -> LastRun:

@@ -39,7 +39,7 @@ def write(path: Path, text: str, encoding: str = "utf-8") -> Path:
 # --- bundled -----------------------------------------------------------------------------
 
 
-def test_bundled_books_are_many_valid_and_varied():
+def test_bundled_books_are_many_valid_and_varied() -> None:
     with BUNDLED_BOOKS.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     reading = read_catalogue(BUNDLED_BOOKS)
@@ -57,7 +57,7 @@ def test_bundled_books_are_many_valid_and_varied():
 
 
 @needs_reference
-def test_bundled_books_agree_with_the_reference():
+def test_bundled_books_agree_with_the_reference() -> None:
     known = defaultdict(list)
     for name, code, titles, author in (
         ("goodbooks10k_books.csv", "isbn", ("title", "original_title"), "authors"),
@@ -72,11 +72,11 @@ def test_bundled_books_agree_with_the_reference():
                     known[isbn.to_isbn13(number)].append((words, _words(row[author] or "")))
     checked = 0
     for book in read_catalogue(BUNDLED_BOOKS).books:
-        for title, author in known[book.isbn13]:
+        for words, names in known[book.isbn13]:
             checked += 1
             surname = _words(book.authors[0])[-1]
-            assert set(_words(book.title)) <= set(title), (book, title)
-            assert surname in author, (book, author)
+            assert set(_words(book.title)) <= set(words), (book, words)
+            assert surname in names, (book, names)
     assert checked >= 300
 
 
@@ -88,7 +88,7 @@ def _words(text: str) -> list[str]:
     return [word for word in words if word not in ("the", "a", "an", "and", "of")]
 
 
-def test_generated_books_say_that_they_are_simulated_and_cannot_be_real():
+def test_generated_books_say_that_they_are_simulated_and_cannot_be_real() -> None:
     real = len(read_catalogue(BUNDLED_BOOKS).books)
     generated = bundled_catalogue(3_000)[real:]
     assert len(generated) == 3_000 - real
@@ -99,7 +99,7 @@ def test_generated_books_say_that_they_are_simulated_and_cannot_be_real():
         assert all("(simulated)" in text for text in (*book.authors, book.publisher))
 
 
-def test_some_works_have_several_editions():
+def test_some_works_have_several_editions() -> None:
     editions = defaultdict(list)
     for book in bundled_catalogue(2_000):
         editions[book.work].append(book)
@@ -112,7 +112,7 @@ def test_some_works_have_several_editions():
 
 @settings(max_examples=20, deadline=None)
 @given(small=st.integers(1, 1_500), more=st.integers(0, 500))
-def test_a_smaller_catalogue_is_the_beginning_of_a_larger_one(small: int, more: int):
+def test_a_smaller_catalogue_is_the_beginning_of_a_larger_one(small: int, more: int) -> None:
     books = bundled_catalogue(small)
     assert len(books) == small
     assert len({book.isbn13 for book in books}) == small
@@ -120,7 +120,7 @@ def test_a_smaller_catalogue_is_the_beginning_of_a_larger_one(small: int, more: 
 
 
 @pytest.mark.parametrize("size", [0, -1, MAX_GENERATED * 2])
-def test_an_impossible_size_is_refused(size: int):
+def test_an_impossible_size_is_refused(size: int) -> None:
     with pytest.raises(ValueError, match="bundled catalogue has 1 to"):
         bundled_catalogue(size)
 
@@ -139,7 +139,9 @@ def test_an_impossible_size_is_refused(size: int):
         ("Isbn10", "Title", "Author Name", "Year"),
     ],
 )
-def test_csv_in_any_usual_dress(tmp_path, delimiter, encoding, header):
+def test_csv_in_any_usual_dress(
+    tmp_path: Path, delimiter: str, encoding: str, header: list[str]
+) -> None:
     text = (
         delimiter.join(header)
         + "\n"
@@ -160,7 +162,7 @@ def test_csv_in_any_usual_dress(tmp_path, delimiter, encoding, header):
     assert book.publication_year == 1989
 
 
-def test_skipped_rows_are_reported_with_line_and_reason(tmp_path):
+def test_skipped_rows_are_reported_with_line_and_reason(tmp_path: Path) -> None:
     text = (
         "isbn,title\n"
         "9780679720201,The Stranger\n"
@@ -184,13 +186,13 @@ def test_skipped_rows_are_reported_with_line_and_reason(tmp_path):
     assert "no title" in reasons[4]
 
 
-def test_a_rounded_isbn13_gives_way_to_the_other_column(tmp_path):
+def test_a_rounded_isbn13_gives_way_to_the_other_column(tmp_path: Path) -> None:
     text = "isbn,isbn13,title\n439023483,9.78043902348e+12,The Hunger Games\n"
     (book,) = read_catalogue(write(tmp_path / "b.csv", text)).books
     assert book.isbn13 == "9780439023481"
 
 
-def test_only_the_first_skipped_rows_are_kept_but_all_are_counted(tmp_path):
+def test_only_the_first_skipped_rows_are_kept_but_all_are_counted(tmp_path: Path) -> None:
     text = "isbn,title\n0439023483,One\n" + "nonsense,x\n" * (SKIPPED_KEPT + 50)
     reading = read_catalogue(write(tmp_path / "b.csv", text))
     assert len(reading.skipped) == SKIPPED_KEPT
@@ -206,7 +208,7 @@ DUMP_LINE = (
 
 
 @pytest.mark.parametrize("name", ["dump.txt", "dump.tsv", "dump.txt.gz"])
-def test_open_library_dump(tmp_path, name):
+def test_open_library_dump(tmp_path: Path, name: str) -> None:
     text = DUMP_LINE + "/type/work\t/works/OL9W\t1\t2026-01-03\t{}\n/type/edition\tx\n"
     data = text.encode()
     path = tmp_path / name
@@ -226,14 +228,16 @@ def test_open_library_dump(tmp_path, name):
         (b"isbn,title\nnonsense,x\n", "holds no book: 1 rows were skipped"),
     ],
 )
-def test_a_file_without_books_is_refused_with_a_reason(tmp_path, content, message):
+def test_a_file_without_books_is_refused_with_a_reason(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
     path = tmp_path / "books.csv"
     path.write_bytes(content)
     with pytest.raises(UnreadableCatalogue, match=message):
         read_catalogue(path)
 
 
-def test_missing_and_broken_files_are_refused(tmp_path):
+def test_missing_and_broken_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UnreadableCatalogue, match="nowhere"):
         read_catalogue(tmp_path / "nowhere.csv")
     broken = tmp_path / "books.csv.gz"
@@ -250,7 +254,9 @@ def test_missing_and_broken_files_are_refused(tmp_path):
     ),
     delimiter=st.sampled_from(",;\t"),
 )
-def test_whatever_the_titles_every_row_is_read_or_reported(tmp_path_factory, titles, delimiter):
+def test_whatever_the_titles_every_row_is_read_or_reported(
+    tmp_path_factory: pytest.TempPathFactory, titles: list[str], delimiter: str
+) -> None:
     codes = [book.isbn13 for book in bundled_catalogue(len(titles) + 1)]
     text = io.StringIO()
     writer = csv.writer(text, delimiter=delimiter)
@@ -274,7 +280,7 @@ def test_whatever_the_titles_every_row_is_read_or_reported(tmp_path_factory, tit
         ("", ()),
     ],
 )
-def test_split_authors(text, authors):
+def test_split_authors(text: str, authors: tuple[str, ...]) -> None:
     assert split_authors(text) == authors
 
 
@@ -288,7 +294,7 @@ def test_split_authors(text, authors):
         ("ol_dump_editions_sample.tsv", 3, 3),
     ],
 )
-def test_real_catalogues_are_read_in_place(name, books, skipped):
+def test_real_catalogues_are_read_in_place(name: str, books: int, skipped: int) -> None:
     reading = read_catalogue(BOOKS / name)
     assert len(reading.books) >= books
     assert reading.skipped_count <= skipped

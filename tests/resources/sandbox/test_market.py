@@ -13,8 +13,8 @@ CATALOGUE = bundled_catalogue(2_000)
 
 books = st.sampled_from(CATALOGUE)
 seeds = st.integers(0, 50)
-dates = st.datetimes(
-    datetime(2015, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone
+dates = st.datetimes(  # the bounds that hypothesis takes are naive
+    datetime(2015, 1, 1),  # noqa: DTZ001
     datetime(2035, 1, 1),  # noqa: DTZ001
     timezones=st.just(UTC),
 )
@@ -23,7 +23,9 @@ gaps = st.timedeltas(timedelta(0), timedelta(days=200))
 
 @settings(max_examples=150, deadline=None)
 @given(book=books, seed=seeds, earlier=dates, gap=gaps)
-def test_a_sale_never_changes_and_stays_visible_for_90_days(book, seed, earlier, gap):
+def test_a_sale_never_changes_and_stays_visible_for_90_days(
+    book: Book, seed: int, earlier: datetime, gap: timedelta
+) -> None:
     later = earlier + gap
     before = Market(seed).sales(book, earlier)
     after = Market(seed).sales(book, later)
@@ -33,7 +35,9 @@ def test_a_sale_never_changes_and_stays_visible_for_90_days(book, seed, earlier,
 
 @settings(max_examples=100, deadline=None)
 @given(book=books, seed=seeds, now=dates)
-def test_sales_are_those_of_the_window_the_latest_first(book, seed, now):
+def test_sales_are_those_of_the_window_the_latest_first(
+    book: Book, seed: int, now: datetime
+) -> None:
     sales = Market(seed).sales(book, now)
     assert all(now - SALES_WINDOW < sale.at <= now for sale in sales)
     assert sales == sorted(sales, key=lambda sale: sale.at, reverse=True)
@@ -47,14 +51,16 @@ def test_sales_are_those_of_the_window_the_latest_first(book, seed, now):
 
 @settings(max_examples=100, deadline=None)
 @given(book=books, seed=seeds, earlier=dates, gap=gaps)
-def test_an_ask_stands_from_its_listing_to_its_end_and_only_then(book, seed, earlier, gap):
+def test_an_ask_stands_from_its_listing_to_its_end_and_only_then(
+    book: Book, seed: int, earlier: datetime, gap: timedelta
+) -> None:
     later = earlier + gap
     before, after = (Market(seed).asks(book, now) for now in (earlier, later))
     assert all(ask.at <= earlier < ask.until <= ask.at + LONGEST_ASK for ask in before)
     assert [a for a in before if a.until > later] == [a for a in after if a.at <= earlier]
 
 
-def test_seeds_and_books_have_markets_of_their_own():
+def test_seeds_and_books_have_markets_of_their_own() -> None:
     def listing_ids(market: Market, book: Book) -> set[str]:
         return {sale.listing_id for sale in market.sales(book, NOW)}
 
@@ -65,7 +71,7 @@ def test_seeds_and_books_have_markets_of_their_own():
 
 
 @pytest.fixture(scope="module", params=[0, 7])
-def sold(request) -> list[list[float]]:
+def sold(request: pytest.FixtureRequest) -> list[list[float]]:
     """Prices that SearchAPI would give of every book of the catalogue, one page each."""
     market = Market(request.param)
     return [
@@ -76,7 +82,7 @@ def sold(request) -> list[list[float]]:
     ]
 
 
-def test_shares_of_the_default_market(sold):
+def test_shares_of_the_default_market(sold: list[list[float]]) -> None:
     enough = [prices for prices in sold if len(prices) >= 8]
     assert 0.35 <= len(enough) / len(sold) <= 0.55
     passing = [
@@ -86,14 +92,14 @@ def test_shares_of_the_default_market(sold):
     assert sum(not prices for prices in sold) / len(sold) > 0.12
 
 
-def test_sales_and_prices_are_heavy_tailed(sold):
+def test_sales_and_prices_are_heavy_tailed(sold: list[list[float]]) -> None:
     counts = sorted((len(prices) for prices in sold), reverse=True)
     assert sum(counts[: len(counts) // 5]) > 0.55 * sum(counts)
     medians = sorted(statistics.median(prices) for prices in sold if prices)
     assert medians[-len(medians) // 100] > 4 * statistics.median(medians)
 
 
-def test_hardcovers_cost_more_and_new_copies_too():
+def test_hardcovers_cost_more_and_new_copies_too() -> None:
     market = Market(3)
 
     def middle(prices: list[int]) -> float:
@@ -111,7 +117,7 @@ def test_hardcovers_cost_more_and_new_copies_too():
     assert 0.01 < len(signed) / len(sales) < 0.02
 
 
-def test_prices_drift_slowly():
+def test_prices_drift_slowly() -> None:
     market = Market(0)
     changes = []
     for book in CATALOGUE[:800]:
@@ -126,7 +132,7 @@ def test_prices_drift_slowly():
     assert min(changes) < 0.9
 
 
-def test_sources_know_different_books():
+def test_sources_know_different_books() -> None:
     market = Market(0)
     known = {
         source: {book.isbn13 for book in CATALOGUE if market.knows(source, book.isbn13)}

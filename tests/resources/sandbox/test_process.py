@@ -34,7 +34,7 @@ def ends(pid: int, within: float = 8.0) -> bool:
     return False
 
 
-def test_it_serves_within_the_block_and_ends_with_it():
+def test_it_serves_within_the_block_and_ends_with_it() -> None:
     with SandboxProcess(size=10) as sandbox:
         url, pid = sandbox.url, sandbox.pid
         assert url.startswith("http://127.0.0.1:")
@@ -45,7 +45,7 @@ def test_it_serves_within_the_block_and_ends_with_it():
     assert ends(pid)
 
 
-def test_it_ends_with_open_connections_and_after_an_error():
+def test_it_ends_with_open_connections_and_after_an_error() -> None:
     urls = []
 
     def fail(client: httpx.Client) -> None:
@@ -60,7 +60,7 @@ def test_it_ends_with_open_connections_and_after_an_error():
         assert not answers(urls[0])
 
 
-def test_it_serves_a_file_and_logs_what_it_skipped(tmp_path):
+def test_it_serves_a_file_and_logs_what_it_skipped(tmp_path: Path) -> None:
     path = tmp_path / "books.csv"
     path.write_text("isbn,title\n0439023483,The Hunger Games\nnonsense,x\n")
     log = tmp_path / "sandbox.log"
@@ -70,19 +70,19 @@ def test_it_serves_a_file_and_logs_what_it_skipped(tmp_path):
     assert "line 3: " in log.read_text()
 
 
-def test_a_failed_start_says_why(tmp_path):
+def test_a_failed_start_says_why(tmp_path: Path) -> None:
     with pytest.raises(SandboxDidNotStart, match=r"status 2.*nowhere\.csv cannot be read"):
         SandboxProcess(catalogue=tmp_path / "nowhere.csv").start()
 
 
-def test_a_slow_start_is_given_up_and_leaves_nothing_behind():
+def test_a_slow_start_is_given_up_and_leaves_nothing_behind() -> None:
     sandbox = SandboxProcess(timeout=0.01)
     with pytest.raises(SandboxDidNotStart, match=r"did not listen within 0\.01 s"):
         sandbox.start()
     assert sandbox.pid is None
 
 
-def test_the_port_that_was_asked_for_is_taken():
+def test_the_port_that_was_asked_for_is_taken() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -95,7 +95,7 @@ def test_the_port_that_was_asked_for_is_taken():
     assert not done.stdout
 
 
-def test_no_orphan_when_the_parent_is_killed():
+def test_no_orphan_when_the_parent_is_killed() -> None:
     code = (
         "import time\n"
         "from resources.sandbox.process import SandboxProcess\n"
@@ -117,10 +117,11 @@ def test_no_orphan_when_the_parent_is_killed():
     finally:
         parent.kill()
         parent.wait()
+        assert parent.stdout is not None
         parent.stdout.close()
 
 
-def test_help_has_examples():
+def test_help_has_examples() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "resources.sandbox", "--help"],
         cwd=PROJECT, capture_output=True, text=True, timeout=30, check=True,

@@ -29,7 +29,9 @@ def busiest(times: list[int]) -> int:
 
 
 @given(rate=st.integers(1, 8), gaps=steps)
-def test_no_second_lets_in_more_than_the_rate_and_none_is_turned_away_below_it(rate, gaps):
+def test_no_second_lets_in_more_than_the_rate_and_none_is_turned_away_below_it(
+    rate: int, gaps: list[int]
+) -> None:
     traffic, arrived, let_in = run(rate, gaps)
     last_seconds = {now: sum(now - SECOND < other <= now for other in let_in) for now in arrived}
     assert all(count <= rate for count in last_seconds.values())
@@ -39,7 +41,7 @@ def test_no_second_lets_in_more_than_the_rate_and_none_is_turned_away_below_it(r
 
 
 @given(gaps=steps)
-def test_counters_are_exact(gaps):
+def test_counters_are_exact(gaps: list[int]) -> None:
     traffic, arrived, _ = run(0, gaps)
     stats = traffic.stats()
     if not gaps:
@@ -51,7 +53,7 @@ def test_counters_are_exact(gaps):
     assert traffic.asked() == {"a": {"x": len(gaps)}}
 
 
-def test_sources_do_not_share_a_limit():
+def test_sources_do_not_share_a_limit() -> None:
     traffic = Traffic(1, lambda: 5)
     assert traffic.let_in("a", traffic.arrive("a"))
     assert traffic.let_in("b", traffic.arrive("b"))
