@@ -65,7 +65,7 @@ def _database(settings: Settings) -> dg.ResourceDefinition:
     @dg.resource(description="The central database: SQLite, or PostgreSQL by PRICING_DATABASE_URL.")
     def database(context: dg.InitResourceContext) -> Iterator[Database]:
         # Sensors open the database too, and are no run.
-        run = present(settings.runs, context.run_id) if context.run_id else nullcontext()
+        run = present(settings.runs, context.run.run_id) if context.run else nullcontext()
         with run, open_database(settings) as opened:
             yield opened
 

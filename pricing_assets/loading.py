@@ -64,12 +64,15 @@ def load_training_set(
     place = place.resolve()
     examples = place / "examples.parquet"
     manifest = json.loads((place / "manifest.json").read_text("utf-8"))
-    with examples.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != manifest["files"]["examples.parquet"]["sha256"]:
+    wrong = "is missing"
+    if examples.is_file():
+        with examples.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        same = digest == manifest["files"]["examples.parquet"]["sha256"]
+        wrong = "" if same else "is not the file that its manifest names (SHA-256 differs)"
+    if wrong:
         raise TrainingSetError(
-            f"{examples} is not the file that its manifest names (SHA-256 differs): build it "
-            f"again with 'pricing training-set build --month {month}'"
+            f"{examples} {wrong}: build it again with 'pricing training-set build --month {month}'"
         )
     if as_ == "duckdb":
         import duckdb

@@ -3,6 +3,9 @@
 import os
 from datetime import UTC, datetime
 
+from pricing_assets.core.periods import moment
+from resources.settings import SettingsError
+
 
 class Clock:
     """A clock in UTC that can be set, so that tests and simulations own the time.
@@ -18,9 +21,16 @@ class Clock:
 
     @classmethod
     def from_env(cls) -> "Clock":
-        """Stand at `PRICING_NOW` (ISO-8601 with an offset) when it is set."""
+        """Stand at `PRICING_NOW` (ISO-8601 with an offset) when it is set.
+
+        Raises:
+            SettingsError: It is no such moment.
+        """
         text = os.environ.get("PRICING_NOW")
-        return cls(datetime.fromisoformat(text) if text else None)
+        try:
+            return cls(moment(text) if text else None)
+        except ValueError as error:
+            raise SettingsError(f"PRICING_NOW: {error}.") from None
 
     @property
     def fixed(self) -> datetime | None:

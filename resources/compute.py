@@ -22,6 +22,8 @@ def duckdb_connection(threads: int | None = None) -> Iterator[duckdb.DuckDBPyCon
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
         connection.execute(f"SET threads = {threads or os.cpu_count() or 1}")
         connection.execute("SET preserve_insertion_order = false")
+        # A moment's text, and its Arrow and Parquet type, follow the session's zone.
+        connection.execute("SET TimeZone = 'UTC'")
         yield connection
     finally:
         connection.close()

@@ -54,9 +54,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         """Turn a moment into what the driver takes."""
         if value is None:
             return None
-        if value.tzinfo is None:
-            raise ValueError(f"{value!r} has no time zone; every stored moment is aware")
-        value = value.astimezone(UTC)
+        value = _in_utc(value)
         if dialect.name == "postgresql":
             return value
         return value.isoformat(timespec="microseconds")
@@ -65,7 +63,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         """Return what renders a moment inside a statement's text."""
 
         def render(value: datetime) -> str:
-            text = value.astimezone(UTC).isoformat(timespec="microseconds")
+            text = _in_utc(value).isoformat(timespec="microseconds")
             return f"TIMESTAMPTZ '{text}'" if dialect.name == "postgresql" else f"'{text}'"
 
         return render
@@ -143,7 +141,14 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        parsed = make_url(url)
+        try:
+            parsed = make_url(url)
+        except (sa.exc.ArgumentError, ValueError):
+            # Not quoted: what cannot be read as a URL may still hold a password.
+            raise DatabaseUnavailable(
+                "PRICING_DATABASE_URL is not a URL; use sqlite:///path or "
+                "postgresql://user@host/name."
+            ) from None
         backend = parsed.get_backend_name().replace("postgres", "postgresql", 1)
         if backend.startswith("postgresql"):
             parsed = parsed.set(drivername="postgresql+psycopg2")
@@ -201,7 +206,13 @@ class Database:
 
     def sql(self, statement: Any) -> str:
         """Return a statement's text with its values inside, for this database."""
-        return str(statement.compile(self.engine, compile_kwargs={"literal_binds": True}))
+        dialect = self.engine.dialect
+        if self.dialect == "postgresql":
+            from sqlalchemy.dialects.postgresql.base import PGDialect
+
+            # psycopg2's dialect doubles every %, which only psycopg2 makes single again.
+            dialect = PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]
+        return str(statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
 
     def read_arrow(self, statement: AnySelect) -> pa.Table:
         """Return a select's rows as one Arrow table, typed by the select's columns."""
@@ -367,7 +378,13 @@ class _SqliteBulk(Bulk):
 
 def redacted(message: str) -> str:
     """Return a message without the password of any URL in it."""
-    return re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", message)
+    return re.sub(r"(://[^:/@\s]*):\S*@", r"\1:***@", message)
+
+
+def _in_utc(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment!r} has no time zone; every stored moment is aware")
+    return moment.astimezone(UTC)
 
 
 def _prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:

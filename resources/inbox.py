@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 
 UNFINISHED_SUFFIXES = (".part", ".tmp", ".crdownload", ".partial", ".swp")
@@ -63,9 +64,14 @@ def refuse(path: Path, reason: str, moment: datetime) -> Path:
 
 
 def _move(path: Path, folder: Path, moment: datetime) -> Path:
+    """Move a file under its own name, or under one with the moment where that is taken.
+
+    A name that is taken is never used: renaming over a file would lose it without a word.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / path.name
-    if target.exists():
-        stamp = moment.strftime("%Y%m%dT%H%M%S%f")
-        target = folder / f"{path.stem}.{stamp}{path.suffix}"
-    return path.rename(target)
+    stamp = moment.strftime("%Y%m%dT%H%M%S%f")
+    names = chain(
+        (path.name, f"{path.stem}.{stamp}{path.suffix}"),
+        (f"{path.stem}.{stamp}.{number}{path.suffix}" for number in count(2)),
+    )
+    return path.rename(next(place for name in names if not (place := folder / name).exists()))

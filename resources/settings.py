@@ -4,8 +4,9 @@ One place for every `PRICING_*` variable. Secrets are not read here: they belong
 source clients, which keep them out of every repr and log.
 """
 
+import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -36,7 +37,7 @@ class Settings:
     """
 
     home: Path
-    database_url: str
+    database_url: str = field(repr=False)  # it may hold a password
     profile: Profile
     sandbox_url: str | None = None
     catalogue: Path | None = None
@@ -57,9 +58,11 @@ class Settings:
         try:
             settle_seconds = float(settle)
         except ValueError:
+            settle_seconds = math.nan
+        if not 0 <= settle_seconds < math.inf:
             raise SettingsError(
                 f"PRICING_INBOX_SETTLE_SECONDS is {settle!r}; use a number of seconds."
-            ) from None
+            )
         catalogue = os.environ.get("PRICING_CATALOGUE")
         return cls(
             home=home,

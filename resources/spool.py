@@ -7,8 +7,8 @@ once, and the next run files what it finds there before it asks for anything.
 
 import base64
 import json
-import os
 import shutil
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -37,9 +37,14 @@ class Spool:
 
     def __init__(self, directory: Path, run_id: str) -> None:
         self._directory = directory
-        self._own = directory / f"{run_id}.{os.getpid()}"
-        self._own.mkdir(parents=True, exist_ok=True)
-        self._lock = try_lock(self._own / "lock")
+        # A name of its own: a step that is tried again in the same process must not write over
+        # the segments that its first try left behind.
+        self._own = directory / f"{run_id}.{uuid.uuid4().hex[:12]}"
+        # Locked before it can be seen, so that no other run takes it for a dead one's.
+        unseen = directory / f".{self._own.name}"
+        unseen.mkdir(parents=True)
+        self._lock = try_lock(unseen / "lock")
+        unseen.rename(self._own)
         self._number = 0
         self._file: IO[str] | None = None
 
@@ -74,7 +79,7 @@ class Spool:
         The directory is removed when the caller comes back for the next one.
         """
         for directory in sorted(self._directory.iterdir()):
-            if directory == self._own or not directory.is_dir():
+            if directory == self._own or directory.name.startswith(".") or not directory.is_dir():
                 continue
             lock = try_lock(directory / "lock")
             if lock is None:

@@ -51,9 +51,12 @@ class Memory:
     def parse(cls, cursor: str | None) -> "Memory":
         """Read a cursor; one that cannot be read starts afresh, which is safe."""
         try:
-            return cls(**json.loads(cursor)) if cursor else cls()
-        except (ValueError, TypeError):
-            return cls()
+            match json.loads(cursor or "null"):
+                case {"number": int(number), "failures": int(failures), "judged_run": str(run)}:
+                    return cls(max(number, 0), max(failures, 0), run)
+        except ValueError:
+            pass
+        return cls()
 
     def dump(self) -> str:
         """Return the cursor."""

@@ -17,6 +17,7 @@ from pricing_assets.store.decisions import count_open_asks, open_asks
 from pricing_assets.store.sources import freshness
 from resources.clock import Clock
 from resources.database import Database
+from resources.presence import alone
 from resources.source_access import SourceAccess
 from resources.sources.base import Source
 from resources.sources.client import Reply
@@ -70,20 +71,27 @@ def ask_open(
     """
     started = time.monotonic()
     summary = AskSummary()
-    spool = Spool(spool_directory, run_id)
     facts = _facts(database, access)
-    try:
-        _file_leftovers(database, access, facts, spool, clock, summary)
-        total = count_open_asks(database, kinds)
-        if total:
-            _log.info("%s sources: %s calls to make", "/".join(kinds), f"{total:,}")
-            asyncio.run(
-                _ask_pages(database, access, kinds, facts, clock, spool, run_id, summary, total)
-            )
-    finally:
-        spool.close()
+    # Dagster's pool holds back runs of the queue only, and a run by hand is in no queue: two
+    # at once would make every call twice, each at the source's full rate.
+    with alone(spool_directory.with_name("asking.lock"), _say_that_we_wait):
+        spool = Spool(spool_directory, run_id)
+        try:
+            _file_leftovers(database, access, facts, spool, clock, summary)
+            total = count_open_asks(database, kinds)
+            if total:
+                _log.info("%s sources: %s calls to make", "/".join(kinds), f"{total:,}")
+                asyncio.run(
+                    _ask_pages(database, access, kinds, facts, clock, spool, run_id, summary, total)
+                )
+        finally:
+            spool.close()
     summary.seconds = round(time.monotonic() - started, 2)
     return summary
+
+
+def _say_that_we_wait() -> None:
+    _log.info("another run is asking; waiting until it is done")
 
 
 async def _ask_pages(

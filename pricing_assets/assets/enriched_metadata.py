@@ -44,7 +44,7 @@ def enriched_metadata(
         METADATA_KINDS,
         clock=clock,
         spool_directory=settings.spool,
-        run_id=context.run_id,
+        run_id=context.run.run_id,
     )
     items, known = t.items, t.items.c.metadata_source.is_not(None)
     tenths = sa.cast(items.c.quality_score * 10, sa.Integer)

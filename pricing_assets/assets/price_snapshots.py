@@ -8,14 +8,13 @@ import sqlalchemy as sa
 
 from pricing_assets.assets.presentation import OWNERS, column_schema, line, preview
 from pricing_assets.assets.sold_comps import sold_comps
+from pricing_assets.core.periods import FIRST_MONTH
 from pricing_assets.schema import tables as t
 from pricing_assets.store.snapshots import WINDOW_DAYS, build_day
 from resources.clock import Clock
 from resources.database import Database
 
-FIRST_DAY = "2026-01-01"
-
-DAYS = dg.DailyPartitionsDefinition(start_date=FIRST_DAY, end_offset=1)
+DAYS = dg.DailyPartitionsDefinition(start_date=f"{FIRST_MONTH}-01", end_offset=1)
 """Days in UTC; the running one can be built and is provisional."""
 
 DAYS_SHOWN = 60

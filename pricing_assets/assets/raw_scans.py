@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -101,10 +102,12 @@ def take_inbox(
             received_at=clock.now(),
         )
         for path in group:
-            if path in unreadable:
-                refuse(path, unreadable[path], clock.now())
-            else:
-                archive(path, clock.now())
+            # It may be gone meanwhile: a person, or another run, took it.
+            with suppress(FileNotFoundError):
+                if path in unreadable:
+                    refuse(path, unreadable[path], clock.now())
+                else:
+                    archive(path, clock.now())
         refused += len(unreadable)
         _log.info("%s scans stored", f"{total.read:,}")
     return total, refused
@@ -118,5 +121,7 @@ def _readings(files: list[Path], unreadable: dict[Path, str]) -> Iterator[Readin
                 yield Readings(origin, path.name, batch)
         except UnreadableFile as error:
             unreadable[path] = str(error)
+        except FileNotFoundError:
+            continue
         except OSError as error:
             unreadable[path] = f"the file cannot be opened: {error.strerror}"

@@ -49,7 +49,7 @@ def sold_comps(
         MARKET_KINDS,
         clock=clock,
         spool_directory=settings.spool,
-        run_id=context.run_id,
+        run_id=context.run.run_id,
     )
     updated = update_comps(database, now=clock.now())
     _log.info(f"comps of {updated:,} items recomputed")

@@ -1,13 +1,12 @@
 """The training set: one month's examples, gated, split, documented, in Parquet and DuckDB."""
 
-from datetime import datetime
-
 import dagster as dg
 import sqlalchemy as sa
 
 from pricing_assets.assets.in_training_flags import in_training_flags
 from pricing_assets.assets.presentation import OWNERS, line, markdown_table
 from pricing_assets.core.gate import V1
+from pricing_assets.core.periods import FIRST_MONTH, moment
 from pricing_assets.core.training import EXAMPLES
 from pricing_assets.schema import tables as t
 from pricing_assets.store.training_set import NothingToBuild, build_month
@@ -15,7 +14,7 @@ from resources.clock import Clock
 from resources.database import Database
 from resources.settings import Settings
 
-MONTHS = dg.MonthlyPartitionsDefinition(start_date="2026-01-01", end_offset=1)
+MONTHS = dg.MonthlyPartitionsDefinition(start_date=f"{FIRST_MONTH}-01", end_offset=1)
 """Months in UTC; the running one can be built and is provisional."""
 
 
@@ -62,8 +61,8 @@ def training_set(
             now=clock.now(),
             policy=V1.name,
             sandbox=settings.profile == "sandbox",
-            run_id=context.run_id,
-            at=datetime.fromisoformat(config.as_of) if config.as_of else None,
+            run_id=context.run.run_id,
+            at=moment(config.as_of) if config.as_of else None,
         )
     except (NothingToBuild, ValueError) as error:
         raise dg.Failure(str(error), allow_retries=False) from None

@@ -30,7 +30,7 @@ def unified_index(
             severity=dg.AssetCheckSeverity.ERROR,
             description="The index disagrees with the store: "
             + "; ".join(f"{count:,} {name}" for name, count in wrong.items())
-            + ". Nothing was asked. Restore pricing.db from its last backup, or remove the rows "
+            + ". Nothing was asked. Restore the database from its last backup, or remove the rows "
             "named here, and run again.",
             metadata=dict(wrong),
         )

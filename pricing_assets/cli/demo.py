@@ -4,6 +4,7 @@ import csv
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -64,9 +65,9 @@ def demo(catalogue: Path | None, books: int | None) -> None:
     """
     if os.environ.get("PRICING_PROFILE", "sandbox") != "sandbox":
         raise click.UsageError("the demo runs in the sandbox; unset PRICING_PROFILE")
-    if catalogue is not None:
-        os.environ["PRICING_CATALOGUE"] = str(catalogue.resolve())
     settings, clock = Settings.from_env(), Clock.from_env()
+    if catalogue is not None:
+        settings = replace(settings, catalogue=catalogue.resolve())
     now = clock.now()
     _say(f"pricing-assets demo. State in {settings.home}, runs in {dagster_home()}.")
     _say("Vendors and prices are SIMULATED by a sandbox on this machine.")
@@ -80,12 +81,12 @@ def demo(catalogue: Path | None, books: int | None) -> None:
         )
         _say(f"  {taken.read:,} scans: {taken.accepted:,} accepted, {taken.rejected:,} rejected")
     _heading("2/4  From scan to flag (job process_scans)")
-    run = run_job("process_scans")
+    run = run_job("process_scans", settings=settings)
     _heading("3/4  Today's market (job snapshot_prices)")
-    run_job("snapshot_prices", partition=f"{clock.now():%Y-%m-%d}")
+    run_job("snapshot_prices", partition=f"{clock.now():%Y-%m-%d}", settings=settings)
     month = f"{clock.now():%Y-%m}"
     _heading(f"4/4  Training set {month} (job build_training_set)")
-    built = run_job("build_training_set", partition=f"{month}-01")
+    built = run_job("build_training_set", partition=f"{month}-01", settings=settings)
     materialization = next(iter(built.get_asset_materialization_events())).materialization
     metadata = {name: value.value for name, value in materialization.metadata.items()}
     with open_database(settings) as database:

@@ -1,6 +1,7 @@
 """What the command line says when it cannot go on."""
 
 import sqlite3
+from pathlib import Path
 
 import click
 import sqlalchemy as sa
@@ -25,7 +26,8 @@ def explained(error: Exception) -> str | None:
         case sa.exc.OperationalError() | sa.exc.DatabaseError() | sqlite3.Error():
             cause = redacted(str(getattr(error, "orig", error))).strip()
             return f"the database refused: {cause}. Check PRICING_DATABASE_URL and PRICING_HOME."
-        case PermissionError() | FileNotFoundError() | IsADirectoryError() | NotADirectoryError():
-            return f"{error.filename}: {error.strerror}"
+        case OSError(filename=str() | Path() as place, strerror=str() as reason):
+            # A place that cannot be used, or a disk that is full.
+            return f"{place}: {reason}. Check PRICING_HOME, DAGSTER_HOME and the disk."
         case _:
             return None

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 from pricing_assets.cli.errors import Refusal
+from resources.settings import Settings
 
 if TYPE_CHECKING:
     import dagster as dg
+    from dagster_shared.error import SerializableErrorInfo
 
 
 def dagster_home() -> Path:
@@ -25,7 +27,11 @@ def dagster_home() -> Path:
 
 
 def run_job(
-    name: str, *, partition: str | None = None, ops: dict[str, object] | None = None
+    name: str,
+    *,
+    partition: str | None = None,
+    ops: dict[str, object] | None = None,
+    settings: Settings | None = None,
 ) -> "dg.ExecuteInProcessResult":
     """Run a job in this process, recorded in Dagster's home; print progress meanwhile.
 
@@ -33,6 +39,7 @@ def run_job(
         name: Name of the job.
         partition: Partition to build, for a partitioned job.
         ops: Config by asset.
+        settings: By default the environment's.
 
     Raises:
         Refusal: The run failed; the message has the cause and the run's id.
@@ -44,7 +51,7 @@ def run_job(
 
     with progress(), dg.DagsterInstance.get() as instance:
         result = (
-            build_defs()
+            build_defs(settings)
             .resolve_job_def(name)
             .execute_in_process(
                 instance=instance,
@@ -90,14 +97,22 @@ class _Lines(logging.Handler):
 def _cause(result: "dg.ExecuteInProcessResult") -> str:
     for event in result.all_events:
         if event.is_step_failure:
-            error = event.step_failure_data.error
-            while error is not None and error.cause is not None:
-                error = error.cause
-            description = event.step_failure_data.user_failure_data
-            text = description.description if description else None
-            return f"{event.step_key} failed: {text or (error.message if error else 'no cause')}"
+            failure = event.step_failure_data
+            described = failure.user_failure_data and failure.user_failure_data.description
+            return f"{event.step_key} failed: {described or _innermost(failure.error)}"
         if event.event_type_value == "ASSET_CHECK_EVALUATION":
             evaluation = event.asset_check_evaluation_data
             if not evaluation.passed:
                 return f"the check {evaluation.check_name} failed: {evaluation.description}"
+        if event.event_type_value == "RESOURCE_INIT_FAILURE":
+            return _innermost(event.engine_event_data.error)
     return "the run failed"
+
+
+def _innermost(error: "SerializableErrorInfo | None") -> str:
+    while error is not None and error.cause is not None:
+        error = error.cause
+    if error is None:
+        return "no cause is known"
+    # Dagster's message begins with the exception's class, which tells a person nothing.
+    return (error.message.partition(f"{error.cls_name}: ")[2] or error.message).strip()

@@ -24,10 +24,12 @@ def sandbox() -> None:
     help="Books to serve: a CSV with isbn, title, authors, year under any usual names, or an "
     "Open Library editions dump. Without it, the bundled catalogue.",
 )
-@click.option("--seed", default=1, show_default=True, help="Another seed is another market.")
+@click.option("--seed", default=0, show_default=True, help="Another seed is another market.")
 @click.option("--latency-ms", default=0, show_default=True, help="Waits before every answer.")
-@click.option("--rate", default=300.0, show_default=True, help="Requests a second per source.")
-def serve(port: int, catalogue: Path | None, seed: int, latency_ms: int, rate: float) -> None:
+@click.option(
+    "--rate", default=300, show_default=True, help="Requests a second per source; 0: no limit."
+)
+def serve(port: int, catalogue: Path | None, seed: int, latency_ms: int, rate: int) -> None:
     """Serve until stopped; point the platform at it with PRICING_SANDBOX_URL.
 
     \b

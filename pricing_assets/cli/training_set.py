@@ -1,11 +1,9 @@
 """`pricing training-set`: building a month's training set by hand."""
 
-from datetime import datetime
-
 import click
 
 from pricing_assets.cli.running import run_job
-from pricing_assets.core.periods import month_end
+from pricing_assets.core.periods import FIRST_MONTH, moment, month_end
 from resources.clock import Clock
 from resources.settings import Settings
 
@@ -45,15 +43,20 @@ def build(month: str, at: str | None) -> None:
     now = Clock.from_env().now()
     if month > f"{now:%Y-%m}":
         raise click.BadParameter(f"{month} has not begun", param_hint="--month")
+    if month < FIRST_MONTH:
+        raise click.BadParameter(f"the first month is {FIRST_MONTH}", param_hint="--month")
     if at is not None:
-        moment = _moment(at)
-        if moment > min(end, now):
+        try:
+            known_at = moment(at)
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint="--as-of") from None
+        if known_at > min(end, now):
             raise click.BadParameter(
                 f"{at} is after {min(end, now).isoformat(timespec='seconds')}, the last moment "
                 f"that {month} can know of",
                 param_hint="--as-of",
             )
-        at = moment.isoformat()
+        at = known_at.isoformat()
     result = run_job(
         "build_training_set",
         partition=f"{month}-01",
@@ -69,16 +72,3 @@ def build(month: str, at: str | None) -> None:
     )
     click.echo(f"  {Settings.from_env().training_sets / month}")
     click.echo(f'Load it: pricing_assets.load_training_set("{month}")')
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise click.BadParameter(
-            f"{text!r} is not a moment with an offset; write it like 2026-11-15T00:00:00+00:00",
-            param_hint="--as-of",
-        )
-    return moment

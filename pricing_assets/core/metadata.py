@@ -51,23 +51,23 @@ def merge(
     """Merge what every source said of one item into one value a field.
 
     A field's value comes from the best source in `SOURCE_PRECEDENCE` that knows it, and
-    from that source's latest word. None and the empty string are silence: they never
-    overwrite a value.
+    from that source's latest word; at the same moment the name decides between sources of
+    no rank. None and the empty string are silence: they never overwrite a value.
 
     Returns:
         The merged fields, and for each field the source and the time it came from.
     """
-    best: dict[str, tuple[int, float, MetadataVersion]] = {}
+    best: dict[str, tuple[tuple[int, datetime, str], MetadataVersion]] = {}
     for version in versions:
-        rank = _rank(version.source)
+        key = (-_rank(version.source), version.observed_at, version.source)
         for name, value in version.fields.items():
             if value in (None, ""):
                 continue
-            candidate = (-rank, version.observed_at.timestamp(), version)
-            if name not in best or candidate[:2] > best[name][:2]:
-                best[name] = candidate
-    merged = {name: entry[2].fields[name] for name, entry in sorted(best.items())}
-    origin = {name: (entry[2].source, entry[2].observed_at) for name, entry in sorted(best.items())}
+            if name not in best or key > best[name][0]:
+                best[name] = (key, version)
+    chosen = {name: version for name, (_, version) in sorted(best.items())}
+    merged = {name: version.fields[name] for name, version in chosen.items()}
+    origin = {name: (version.source, version.observed_at) for name, version in chosen.items()}
     return merged, origin
 
 
@@ -91,14 +91,15 @@ def merge_sql(versions: str) -> str:
         for place, name in enumerate(SOURCE_PRECEDENCE)
     )
     precedence = f"CASE {known} ELSE 0 END"
+    order = f"struct_pack(p := {precedence}, at := observed_at, name := source)"
     columns = ", ".join(
-        f"arg_max(fields->>'{name}', struct_pack(p := {precedence}, at := observed_at)) "
+        f"arg_max(fields->>'{name}', {order}) "
         f"FILTER (WHERE coalesce(fields->>'{name}', '') <> '') AS {name}"
         for name in (*FIELDS, *EXTRA_FIELDS)
     )
     return (
         f"SELECT item_id, {columns}, "
-        f"arg_max(source, struct_pack(p := {precedence}, at := observed_at)) "
+        f"arg_max(source, {order}) "
         "FILTER (WHERE coalesce(fields->>'title', '') <> '') AS metadata_source "
         f"FROM {versions} GROUP BY item_id"
     )

@@ -1,7 +1,27 @@
-"""Days and months as the moments they end, in UTC."""
+"""Moments as they are written, and days and months as the moments they end, in UTC."""
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
+
+FIRST_MONTH = "2026-01"
+"""Nothing was observed before; days and months are built from here on."""
+
+
+def moment(text: str) -> datetime:
+    """Return the moment that is written in ISO 8601 with an offset.
+
+    Raises:
+        ValueError: It is none, or has no offset; the message says how one is written.
+    """
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise ValueError(
+            f"{text!r} is not a moment with an offset; write it like 2026-11-15T00:00:00+00:00"
+        )
+    return found
 
 
 def day_end(day: date) -> datetime:

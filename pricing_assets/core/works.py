@@ -21,4 +21,4 @@ def work_sql(work_key: str, title: str, authors: str, otherwise: str) -> str:
 
 
 def _normalized(text: str) -> str:
-    return f"trim(regexp_replace(strip_accents(lower({text})), '[^\\w]+', ' ', 'g'))"
+    return f"trim(regexp_replace(strip_accents(lower({text})), '[^\\p{{L}}\\p{{N}}]+', ' ', 'g'))"

@@ -202,6 +202,19 @@ def disagreements(database: Database) -> dict[str, int]:
         )
         .where(index.c.item_id.is_(None))
     )
+    # Market sources leave no metadata: their calls tell that they were asked.
+    uncounted = (
+        sa.select(sa.func.count())
+        .select_from(t.api_calls)
+        .outerjoin(
+            index,
+            sa.and_(
+                index.c.item_id == t.api_calls.c.item_id,
+                index.c.source == t.api_calls.c.source,
+            ),
+        )
+        .where(index.c.item_id.is_(None))
+    )
     calls = (
         sa.select(t.api_calls.c.item_id)
         .where(
@@ -214,6 +227,7 @@ def disagreements(database: Database) -> dict[str, int]:
     unfetched = sa.select(sa.func.count()).select_from(index).where(~calls)
     counts = {
         "metadata that the index does not know of": database.scalar(unindexed),
+        "calls that the index does not know of": database.scalar(uncounted),
         "index rows newer than any call": database.scalar(unfetched),
     }
     return {name: count for name, count in counts.items() if count}

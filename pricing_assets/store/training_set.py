@@ -12,7 +12,7 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,7 @@ def build_month(
                 f"--as-of {at.isoformat()} is after {moment.isoformat()}: what will be known "
                 f"then is not known yet, or belongs to a later month than {month}"
             )
-        moment, provisional = at, at < end
+        moment, provisional = at.astimezone(UTC), at < end
     directory.mkdir(parents=True, exist_ok=True)
     staging = directory / f".{month}.{uuid.uuid4().hex}.building"
     staging.mkdir()
@@ -280,16 +280,15 @@ def _publish(staging: Path, directory: Path, month: str, build_id: str) -> Path:
     """Show a build as `directory`/`month` by one rename of a link."""
     builds = directory / ".builds" / month
     builds.mkdir(parents=True, exist_ok=True)
-    target = builds / build_id
-    if target.exists():
-        shutil.rmtree(target)
+    # A new place every time: the same build made again must not vanish under its readers.
+    target = builds / f"{build_id}.{uuid.uuid4().hex[:12]}"
     staging.rename(target)
     place = directory / month
     link = directory / f".{month}.{uuid.uuid4().hex}.link"
     link.symlink_to(os.path.relpath(target, directory), target_is_directory=True)
     link.replace(place)
     # The build before stays for readers that have just resolved the link.
-    others = [other for other in builds.iterdir() if other.name != build_id]
+    others = [other for other in builds.iterdir() if other != target]
     for other in sorted(others, key=lambda path: path.stat().st_mtime)[:-1]:
         shutil.rmtree(other, ignore_errors=True)
     return place
