@@ -1,0 +1,247 @@
+import asyncio
+import fcntl
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from pricing_assets.assets import asking
+from pricing_assets.assets.asking import AskSummary, ask_open
+from pricing_assets.assets.raw_scans import take_inbox
+from pricing_assets.schema import tables as t
+from pricing_assets.store.decisions import count_open_asks, decide, open_asks
+from resources.database import Database
+from resources.sandbox.process import SandboxProcess
+from resources.source_access import SourceAccess
+from resources.sources.client import Reply
+from resources.spool import Spool
+from tests.runs import Asked, Platform, asked, isbns
+
+METADATA = ("metadata",)
+
+
+@pytest.fixture
+def decided(platform: Platform) -> Iterator[Database]:
+    """A database where twenty books are to be asked about."""
+    platform.scan(isbns(20))
+    with platform.database() as database:
+        take_inbox(database, platform.clock, platform.settings, 10)
+        assert decide(database, now=platform.clock.now(), run_id="first") == 80
+        yield database
+
+
+def ask(platform: Platform, database: Database, run_id: str = "first") -> AskSummary:
+    with SourceAccess(platform.settings, platform.clock) as access:
+        return ask_open(
+            database,
+            access,
+            METADATA,
+            clock=platform.clock,
+            spool_directory=platform.settings.spool,
+            run_id=run_id,
+        )
+
+
+def answered(platform: Platform, before: Asked) -> Asked:
+    assert platform.settings.sandbox_url is not None
+    return asked(platform.settings.sandbox_url) - before
+
+
+def before(platform: Platform) -> Asked:
+    return answered(platform, Counter())
+
+
+def test_only_sources_of_the_kind_are_asked(platform: Platform, decided: Database) -> None:
+    start = before(platform)
+    summary = ask(platform, decided)
+    assert (summary.calls, summary.recovered) == (40, 0)
+    assert sum(summary.results.values()) == 40
+    new = answered(platform, start)
+    assert {source for source, _ in new} == {"open_library", "google_books"}
+    assert set(new.values()) == {1}
+    assert count_open_asks(decided, METADATA) == 0
+    assert count_open_asks(decided, ("sold", "ask")) == 40
+    assert list(platform.settings.spool.iterdir()) == []
+
+
+def test_pages_and_batches_lose_and_repeat_nothing(
+    platform: Platform, decided: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "ITEMS_A_PAGE", 7)
+    monkeypatch.setattr(asking, "REPLIES_A_COMMIT", 3)
+    start = before(platform)
+    assert ask(platform, decided).calls == 40
+    assert set(answered(platform, start).values()) == {1}
+    assert platform.count(t.api_calls) == platform.count(t.unified_index) == 40
+    assert list(platform.settings.spool.iterdir()) == []
+
+
+def test_nothing_is_asked_twice(platform: Platform, decided: Database) -> None:
+    ask(platform, decided)
+    start = before(platform)
+    again = ask(platform, decided, "second")
+    assert again.calls == 0
+    assert answered(platform, start) == Counter()
+
+
+def test_a_source_that_is_away_is_an_error_and_stops_nothing(
+    platform: Platform, decided: Database
+) -> None:
+    with SandboxProcess(size=10) as sandbox:
+        gone = sandbox.url
+    away = platform.with_sandbox(gone)
+    decided.execute(
+        sa.update(t.enrichment_decisions)
+        .values(settled_at=platform.clock.now())
+        .where(t.enrichment_decisions.c.source != "sandbox:open_library")
+    )
+    summary = ask(away, decided)
+    assert summary.results == {"error": 20}
+    calls = platform.rows(sa.select(t.api_calls))
+    assert len(calls) == 20
+    for call in calls:
+        assert call.status is None
+        assert call.cost_usd == 0
+        assert "open_library" in call.error
+    index = platform.rows(sa.select(t.unified_index))
+    assert {row.result for row in index} == {"error"}
+    assert all(row.next_due_at > platform.clock.now() for row in index)
+    assert platform.count(t.items, t.items.c.metadata_fetched_at.is_not(None)) == 0
+
+
+def test_a_commit_that_fails_keeps_the_answers_for_the_next_run(
+    platform: Platform, decided: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full, the server restarts: what was paid for is on disk and is filed."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    start = before(platform)
+    with monkeypatch.context() as patch:
+        patch.setattr(asking, "commit_replies", full)
+        with pytest.raises(OSError, match="No space left"):
+            ask(platform, decided)
+    assert platform.count(t.api_calls) == 0
+    spooled = [line for path in platform.settings.spool.glob("*/*.jsonl") for line in path.open()]
+    assert len(spooled) == 40
+    summary = ask(platform, decided, "second")
+    assert (summary.calls, summary.recovered) == (40, 40)
+    assert set(answered(platform, start).values()) == {1}
+    calls = platform.rows(sa.select(t.api_calls.c.run_id).distinct())
+    assert [call.run_id for call in calls] == ["first"]
+    assert list(platform.settings.spool.iterdir()) == []
+
+
+def leave_behind(platform: Platform, run_id: str = "killed") -> list[Reply]:
+    """Leave the spool of a run behind that was killed after it had asked one source."""
+    replies: list[Reply] = []
+
+    class Keeps(Spool):
+        def append(self, reply: Reply) -> None:
+            replies.append(reply)
+            super().append(reply)
+
+    with platform.database() as database, SourceAccess(platform.settings, platform.clock) as access:
+        spool = Keeps(platform.settings.spool, run_id)
+
+        async def ask_some() -> None:
+            page = open_asks(database, METADATA, "", 50)
+            pairs = asking._queries(page.to_pylist(), access)
+            async with access.client() as client:
+                async for reply in client.ask_many(pairs[:16]):
+                    spool.append(reply)
+
+        asyncio.run(ask_some())
+        spool.close()
+    return replies
+
+
+def test_what_a_killed_run_left_behind_is_filed_before_anything_is_asked(
+    platform: Platform, decided: Database
+) -> None:
+    start = before(platform)
+    replies = leave_behind(platform)
+    summary = ask(platform, decided, "next")
+    assert summary.recovered == 16
+    assert summary.calls == 40
+    assert set(answered(platform, start).values()) == {1}
+    stored = {
+        (row.source, row.item_id): row
+        for row in platform.rows(sa.select(t.api_calls).where(t.api_calls.c.run_id == "killed"))
+    }
+    assert set(stored) == {(reply.source, reply.query.item_id) for reply in replies}
+    for reply in replies:
+        row = stored[reply.source, reply.query.item_id]
+        assert row.requested_at == reply.requested_at
+        assert row.result == reply.result
+        assert row.payload_sha256 == reply.sha256
+        assert row.cost_usd == reply.cost_usd
+    assert list(platform.settings.spool.iterdir()) == []
+
+
+def test_a_last_line_that_was_cut_off_is_asked_again(platform: Platform, decided: Database) -> None:
+    start = before(platform)
+    leave_behind(platform)
+    (segment,) = platform.settings.spool.glob("*/*.jsonl")
+    content = segment.read_bytes()
+    segment.write_bytes(content[: -len(content.splitlines()[-1]) // 2])
+    summary = ask(platform, decided, "next")
+    assert summary.recovered == 15
+    assert summary.calls == 40
+    again = answered(platform, start)
+    assert sorted(again.values())[-2:] == [1, 2]
+    assert platform.count(t.api_calls) == 40
+
+
+def test_the_spool_of_a_living_run_is_left_alone(platform: Platform, decided: Database) -> None:
+    leave_behind(platform, "alive")
+    (directory,) = platform.settings.spool.iterdir()
+    with (directory / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        summary = ask(platform, decided, "other")
+    assert summary.recovered == 0
+    assert [json.loads(line) for path in directory.glob("*.jsonl") for line in path.open()]
+
+
+def test_answers_that_were_committed_before_the_crash_are_not_counted_twice(
+    platform: Platform, decided: Database
+) -> None:
+    """Killed between the commit and the removal of the segment."""
+    leave_behind(platform)
+    (segment,) = platform.settings.spool.glob("*/*.jsonl")
+    content, directory = segment.read_bytes(), segment.parent
+    ask(platform, decided, "next")
+    calls, listings = platform.count(t.api_calls), platform.count(t.metadata_versions)
+    directory.mkdir(parents=True)
+    Path(segment).write_bytes(content)
+    start = before(platform)
+    ask(platform, decided, "after")
+    assert answered(platform, start) == Counter()
+    assert (platform.count(t.api_calls), platform.count(t.metadata_versions)) == (calls, listings)
+
+
+def test_a_sandbox_is_started_where_none_is_named_and_ends_with_the_run(
+    platform: Platform, decided: Database
+) -> None:
+    own = replace(platform, settings=replace(platform.settings, sandbox_url=None))
+    with SourceAccess(own.settings, own.clock) as access:
+        summary = ask_open(
+            decided,
+            access,
+            METADATA,
+            clock=own.clock,
+            spool_directory=own.settings.spool,
+            run_id="own",
+        )
+        assert summary.results.get("error", 0) == 0
+        assert access._origin is not None
+        origin = access._origin
+        assert httpx.get(f"{origin}/_sandbox/stats").json()["answered"]
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{origin}/_sandbox/stats")

@@ -1,0 +1,102 @@
+import hashlib
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pricing_assets.core.training import EXAMPLES
+from pricing_assets.loading import load_training_set
+from pricing_assets.schema import tables as t
+from tests.assets.conftest import Processed
+from tests.runs import NOON, Platform, metadata
+
+
+def test_it_holds_what_is_in_training(processed: Processed) -> None:
+    platform = processed.platform
+    table = load_training_set("2026-10", as_="arrow", directory=platform.settings.training_sets)
+    items = t.items
+    admitted = {
+        row.natural_key: row.sold_comps_median
+        for row in platform.rows(
+            items.select().with_only_columns(items.c.natural_key, items.c.sold_comps_median).where(
+                items.c.in_training
+            )
+        )
+    }  # fmt: skip
+    found = dict(
+        zip(table["natural_key"].to_pylist(), table["target_price"].to_pylist(), strict=True)
+    )
+    assert found == admitted
+    assert found
+    assert all(isinstance(price, Decimal) for price in found.values())
+    assert table.column_names == [column.name for column in EXAMPLES]
+
+
+def test_its_folder_is_complete_and_its_manifest_true(processed: Processed) -> None:
+    shown = metadata(processed.runs["build_training_set"], "training_set")
+    place = Path(shown["path"])
+    assert place == processed.platform.settings.training_sets / "2026-10"
+    assert {path.name for path in place.iterdir()} == {
+        *("examples.parquet", "training_set.duckdb", "manifest.json", "card.md")
+    }
+    manifest = json.loads((place / "manifest.json").read_text())
+    assert manifest["as_of"] == shown["as_of"] == NOON.isoformat()
+    assert manifest["provisional"] is shown["provisional"] is True
+    assert manifest["simulated"] is shown["simulated"] is True
+    examples = (place / "examples.parquet").read_bytes()
+    entry = manifest["files"]["examples.parquet"]
+    assert entry["sha256"] == hashlib.sha256(examples).hexdigest()
+    assert entry["rows"] == manifest["rows"]["examples"] == shown["dagster/partition_row_count"]
+    assert sum(manifest["splits"].values()) == entry["rows"]
+    assert all(source.startswith("sandbox:") for source in manifest["sources"])
+    assert "simulated" in (place / "card.md").read_text().lower()
+    assert shown["card"] == (place / "card.md").read_text()
+    assert "data:image/png;base64," in shown["growth"]
+    assert entry["sha256"][:16] in shown["files"]
+    with duckdb.connect(str(place / "training_set.duckdb"), read_only=True) as duck:
+        (counted,) = duck.sql("SELECT count(*) FROM examples").fetchall()[0]
+    assert counted == entry["rows"]
+
+
+def test_the_same_as_of_gives_the_same_bytes_whenever_it_is_built(processed: Processed) -> None:
+    platform = processed.platform
+    place = platform.settings.training_sets / "2026-10"
+    config = {"training_set": {"as_of": NOON.isoformat()}}
+    before = (place / "examples.parquet").read_bytes(), (place / "manifest.json").read_bytes()
+    later = platform.at(datetime(2026, 12, 3, tzinfo=UTC))
+    later.run("build_training_set", partition="2026-10-01", ops=config)
+    after = (place / "examples.parquet").read_bytes(), (place / "manifest.json").read_bytes()
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    ("as_of", "says"),
+    [
+        ("2026-10-19T00:00:00+00:00", "nothing had been observed"),
+        ("2026-11-19T00:00:00+00:00", "after"),
+        ("next week", "next week"),
+        ("2026-10-20T12:00:00", "offset"),
+    ],
+)
+def test_an_impossible_build_fails_with_its_reason(
+    processed: Processed, as_of: str, says: str
+) -> None:
+    platform: Platform = processed.platform
+    place = platform.settings.training_sets / "2026-10"
+    before = place.resolve()
+    result = platform.run(
+        "build_training_set",
+        partition="2026-10-01",
+        ops={"training_set": {"as_of": as_of}},
+        fails=True,
+    )
+    failure = result.failure_data_for_node("training_set")
+    assert failure is not None
+    assert failure.user_failure_data is not None, failure.error
+    assert says in str(failure.user_failure_data.description)
+    assert failure.error is not None
+    assert place.resolve() == before
+    assert list(platform.settings.training_sets.glob(".*.building")) == []

@@ -1,0 +1,60 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from pricing_assets import load_training_set
+from tests.runs import pricing
+
+
+@pytest.mark.slow
+def test_it_goes_from_scans_to_a_training_set_and_asks_nothing_the_second_time(home: Path) -> None:
+    first = pricing("demo", "--books", "60", timeout=120)
+    assert first.returncode == 0, first.stderr
+    text = first.stdout
+    assert "SIMULATED" in text
+    assert "calls made        240 for" in text
+    assert "240  ask: new" in text
+    assert "accepted, 1 rejected" in text
+    assert "60 of 60" in text
+    assert "load_training_set" in text
+    state = json.loads(pricing("status", "--json").stdout)
+    assert state["items"] == state["items_scored"] == 60
+    assert state["scans"]["pending"] == 0
+    (folder,) = [path for path in (home / "training_sets").iterdir() if path.name[0] != "."]
+    table = load_training_set(folder.name, as_="arrow")
+    assert table.num_rows == state["in_training"] > 0
+    second = pricing("demo", "--books", "60", timeout=120)
+    assert second.returncode == 0, second.stderr
+    assert "calls made        0 for $0.00" in second.stdout
+    assert "Nothing was asked: everything is fresh." in second.stdout
+    assert json.loads(pricing("status", "--json").stdout)["calls"]["made"] == 240
+
+
+def test_it_refuses_to_run_against_the_real_vendors(home: Path) -> None:
+    done = pricing("demo", env={"PRICING_PROFILE": "live"})
+    assert done.returncode == 2
+    assert "PRICING_PROFILE" in done.stderr
+
+
+def test_a_catalogue_of_ones_own_is_scanned_and_served(home: Path, tmp_path: Path) -> None:
+    from tests.runs import isbns
+
+    file = tmp_path / "own.csv"
+    rows = "".join(f"{isbn},Title {isbn},An Author,19{n:02}\n" for n, isbn in enumerate(isbns(20)))
+    file.write_text("isbn,title,authors,year\n" + rows)
+    done = pricing("demo", "--catalogue", str(file), "--books", "15", timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "15 scans: 15 accepted, 0 rejected" in done.stdout
+    assert f"export PRICING_CATALOGUE={file}" in done.stdout
+    shown = pricing("explain", isbns(1)[0], env={"PRICING_CATALOGUE": str(file)})
+    assert f"Title {isbns(1)[0]}" in shown.stdout
+
+
+def test_a_list_of_codes_is_no_catalogue(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "codes.txt"
+    file.write_text("9780316769174\n")
+    done = pricing("demo", "--catalogue", str(file), timeout=120)
+    assert done.returncode == 1, done.stdout
+    assert "Traceback" not in done.stderr
+    assert "title" in done.stderr

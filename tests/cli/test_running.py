@@ -1,0 +1,201 @@
+"""The commands that run jobs and those that read what came of it, on one small platform."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner, Result
+
+from pricing_assets.cli import pricing
+from pricing_assets.schema import tables as t
+from resources.clock import Clock
+from resources.settings import Settings
+from tests.runs import NOON, isbns, new_platform, pricing_here, write_instance_file
+from tests.runs import pricing as run_pricing
+
+BOOKS = isbns(12)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A home where twelve books were scanned and run by the command line, and its environment."""
+
+    env: Mapping[str, str]
+    home: Path
+    output: str
+
+
+@pytest.fixture(scope="session")
+def ran(tmp_path_factory: pytest.TempPathFactory, sandbox_url: str) -> Ran:
+    directory = tmp_path_factory.mktemp("ran")
+    write_instance_file(directory / "dagster_home")
+    home = directory / "home"
+    env = {
+        "PRICING_HOME": str(home),
+        "DAGSTER_HOME": str(directory / "dagster_home"),
+        "PRICING_SANDBOX_URL": sandbox_url,
+        "PRICING_NOW": NOON.isoformat(),
+        "PRICING_INBOX_SETTLE_SECONDS": "0",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in env.items():
+            patch.setenv(name, value)
+        scanned = pricing_here("scan", *BOOKS, "B00ZV9PXP2")
+        assert scanned.returncode == 0, scanned.stderr
+        (home / "inbox" / "more.txt").write_text(BOOKS[0] + "\n")
+        done = pricing_here("run")
+        assert done.returncode == 0, done.stderr
+    return Ran(env, home, done.stdout)
+
+
+@pytest.fixture
+def invoke(ran: Ran, monkeypatch: pytest.MonkeyPatch) -> "Invoke":
+    for name, value in ran.env.items():
+        monkeypatch.setenv(name, value)
+    return Invoke()
+
+
+class Invoke:
+    def __call__(self, *arguments: str) -> Result:
+        return CliRunner().invoke(pricing, arguments)
+
+
+def test_run_shows_progress_and_what_it_cost(ran: Ran) -> None:
+    assert "raw scans" in ran.output
+    assert "13 scans are pending" in ran.output
+    last = ran.output.splitlines()[-1]
+    assert last.startswith("48 calls made for $0.05 (0 failed), 4 saved")
+    assert "Run " in last
+    assert (ran.home / "inbox" / "done" / "more.txt").is_file()
+
+
+def test_status_as_json_has_every_number(invoke: Invoke) -> None:
+    shown = invoke("status", "--json")
+    assert shown.exit_code == 0
+    state = json.loads(shown.output)
+    assert state["scans"]["accepted"] == 13
+    assert state["scans"]["rejected"] == 1
+    assert state["scans"]["pending"] == 0
+    assert state["items"] == 12
+    assert 0 <= state["in_training"] <= 12
+    assert 0 < state["mean_training_quality"] <= 1
+    assert sum(state["tiers"].values()) == 12
+    assert state["calls"]["made"] == 48
+    assert state["calls"]["saved"] == 4
+    assert state["calls"]["cost_usd"] > 0
+
+
+def test_status_in_words_says_that_it_is_simulated(invoke: Invoke) -> None:
+    shown = invoke("status").output
+    assert "simulated" in shown
+    assert "13 accepted, 1 rejected, 0 pending" in shown
+    assert "48 made" in shown
+
+
+def test_scans_of_another_user_are_not_shown(invoke: Invoke) -> None:
+    state = json.loads(invoke("status", "--json", "--user", "anna").output)
+    assert state["scans"] == {
+        "accepted": 0, "rejected": 0, "pending": 0, "rejected_by_reason": {},
+    }  # fmt: skip
+    assert invoke("status", "--user", "").exit_code == 2
+
+
+def test_explain_says_what_is_known_from_where_and_what_it_needs(invoke: Invoke) -> None:
+    for isbn in BOOKS:
+        shown = invoke("explain", isbn)
+        assert shown.exit_code == 0, shown.output
+        text = shown.output
+        assert isbn in text.splitlines()[0]
+        assert "Scans: " in text
+        assert "; 0 pending" in text
+        for source in ("open_library", "google_books", "ebay_browse", "searchapi_ebay_sold"):
+            assert f"sandbox:{source}" in text
+        assert "next from 20" in text
+        (training,) = [line for line in text.splitlines() if line.startswith("Training: ")]
+        assert "by policy v1: " in training
+        assert ("needs" in training) == ("not in training" in training)
+    hyphens = f"{BOOKS[0][:3]}-{BOOKS[0][3:]}"
+    assert invoke("explain", hyphens).output.splitlines()[0].endswith(BOOKS[0])
+
+
+def test_explain_of_a_book_that_was_never_scanned_says_how_to(invoke: Invoke) -> None:
+    (unknown,) = isbns(1, 150)
+    shown = invoke("explain", unknown)
+    assert shown.exit_code == 1
+    assert f"pricing scan {unknown}" in shown.output
+
+
+def test_explain_of_a_book_that_waits_says_so(home: Path) -> None:
+    pricing_here("scan", BOOKS[0])
+    shown = pricing_here("explain", BOOKS[0])
+    assert shown.returncode == 0, shown.stderr
+    assert "1 pending" in shown.stdout
+    assert "no source yet: pricing run" in shown.stdout
+    assert "not asked yet" in shown.stdout
+
+
+def test_a_second_run_asks_nothing(invoke: Invoke) -> None:
+    shown = invoke("run")
+    assert shown.exit_code == 0, shown.output
+    assert "0 calls made for $0.00" in shown.output
+
+
+def test_the_same_as_of_twice_gives_the_same_bytes(ran: Ran, invoke: Invoke) -> None:
+    place = ran.home / "training_sets" / "2026-10"
+    built = []
+    for _ in range(2):
+        done = invoke("training-set", "build", "--month", "2026-10", "--as-of", NOON.isoformat())
+        assert done.exit_code == 0, done.output
+        assert f"examples as of {NOON.isoformat()}, provisional, simulated" in done.output
+        assert str(place) in done.output
+        assert 'load_training_set("2026-10")' in done.output
+        names = ("examples.parquet", "manifest.json", "card.md")
+        built.append({name: (place / name).read_bytes() for name in names})
+    assert built[0] == built[1]
+
+
+def test_the_same_moment_in_another_zone_gives_the_same_bytes(ran: Ran, invoke: Invoke) -> None:
+    place = ran.home / "training_sets" / "2026-10"
+    built = []
+    for moment in ("2026-10-20T12:00:00+00:00", "2026-10-20T14:00:00+02:00"):
+        done = invoke("training-set", "build", "--month", "2026-10", "--as-of", moment)
+        assert done.exit_code == 0, done.output
+        built.append((place / "manifest.json").read_bytes())
+    assert built[0] == built[1]
+
+
+def test_a_failing_check_is_told_with_its_remedy(
+    home: Path, tmp_path: Path, sandbox_url: str
+) -> None:
+    with new_platform(tmp_path, sandbox_url, Clock(NOON)) as platform:
+        platform = replace(platform, settings=Settings.from_env())
+        platform = platform.with_sandbox(sandbox_url)
+        platform.scan(BOOKS[:2])
+        platform.run()
+        with platform.database() as database:
+            database.execute(sa.delete(t.unified_index))
+    done = pricing_here("run")
+    assert done.returncode == 1
+    assert "unified_index" in done.stderr
+    assert "disagrees with the store" in done.stderr
+    assert "run again" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_no_secret_is_in_what_is_printed(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GOOGLE_BOOKS_API_KEY", "SEARCHAPI_API_KEY", "EBAY_CLIENT_SECRET"):
+        monkeypatch.setenv(name, f"canary-{name}")
+    for arguments in (("status",), ("run",), ("explain", BOOKS[0])):
+        done = invoke(*arguments)
+        assert done.exit_code == 0
+        assert "canary" not in done.output
+
+
+def test_a_run_in_a_process_of_its_own_says_the_same(ran: Ran) -> None:
+    done = run_pricing("run", env=ran.env)
+    assert done.returncode == 0, done.stderr
+    assert "0 calls made for $0.00" in done.stdout.splitlines()[-1]
+    assert "s  raw scans" in done.stdout

@@ -1,0 +1,206 @@
+"""A kill -9 in the middle of asking: nothing that was answered is lost or asked again."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+import sqlalchemy as sa
+
+from pricing_assets.schema import tables as t
+from resources.clock import Clock
+from resources.sandbox.process import SandboxProcess
+from resources.settings import Settings
+from resources.sources.client import MAX_TAKEN
+from sensors.new_scans import fail_dead_runs
+from tests.conftest import ROOT, DatabaseUrl
+from tests.runs import (
+    COMMAND,
+    NOON,
+    SANDBOX_SOURCES,
+    Platform,
+    asked,
+    isbns,
+    new_platform,
+    valued_items,
+    write_instance_file,
+)
+
+BOOKS = isbns(150)
+CALLS = len(BOOKS) * len(SANDBOX_SOURCES)
+METADATA_CALLS = CALLS // 2
+
+
+def observations(platform: Platform) -> list[tuple[Any, ...]]:
+    listings = t.price_listings.c
+    rows = platform.rows(
+        sa.select(
+            *(t.items.c.natural_key, listings.source, listings.kind, listings.source_listing_id),
+            *(listings.price_usd, listings.sold_at, listings.observed_at, listings.superseded_at),
+        )
+        .join(t.items, t.items.c.id == listings.item_id)
+        .order_by(
+            *(t.items.c.natural_key, listings.source, listings.kind, listings.source_listing_id)
+        )
+    )
+    return [tuple(row) for row in rows]
+
+
+@pytest.fixture(scope="session")
+def uninterrupted(
+    tmp_path_factory: pytest.TempPathFactory, sandbox_url: str
+) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+    """What a run that nothing disturbs makes of the same books."""
+    directory = tmp_path_factory.mktemp("uninterrupted")
+    with new_platform(directory, sandbox_url, Clock(NOON)) as platform:
+        platform.scan(BOOKS)
+        platform.run()
+        return valued_items(platform), observations(platform)
+
+
+@pytest.fixture
+def slow_sandbox() -> Iterator[str]:
+    with SandboxProcess(size=200, latency_ms=250) as sandbox:
+        yield sandbox.url
+
+
+@pytest.fixture
+def platform(tmp_path: Path, database_url: DatabaseUrl, slow_sandbox: str) -> Iterator[Platform]:
+    write_instance_file(tmp_path / "dagster_home")
+    settings = Settings(
+        home=tmp_path / "home",
+        database_url=str(database_url),
+        profile="sandbox",
+        sandbox_url=slow_sandbox,
+        inbox_settle_seconds=0,
+    )
+    with dg.DagsterInstance.from_config(str(tmp_path / "dagster_home")) as instance:
+        yield Platform(settings, instance, Clock(NOON))
+
+
+def start(platform: Platform) -> subprocess.Popen[bytes]:
+    """`pricing run` in a process group of its own."""
+    return subprocess.Popen(
+        [*COMMAND, "run"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "PRICING_HOME": str(platform.settings.home),
+            "PRICING_DATABASE_URL": platform.settings.database_url,
+            "PRICING_SANDBOX_URL": platform.settings.sandbox_url or "",
+            "PRICING_NOW": NOON.isoformat(),
+            "PRICING_INBOX_SETTLE_SECONDS": "0",
+            "DAGSTER_HOME": platform.instance.root_directory,
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def kill_when(platform: Platform, answers: int) -> int:
+    """Run, and kill -9 the run once the sandbox has answered so often; return how often."""
+    process = start(platform)
+    deadline = time.monotonic() + 60
+    try:
+        while asked(platform.settings.sandbox_url or "").total() < answers:
+            assert process.poll() is None, process.communicate()[0].decode()
+            assert time.monotonic() < deadline, "it does not get on"
+            time.sleep(0.02)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    return asked(platform.settings.sandbox_url or "").total()
+
+
+@pytest.mark.slow
+def test_two_kills_lose_nothing_and_ask_nothing_again(
+    platform: Platform,
+    uninterrupted: tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]],
+) -> None:
+    url = platform.settings.sandbox_url or ""
+    platform.scan(BOOKS)
+
+    # In the middle of the metadata sources, when far more is answered than is in flight.
+    at_first_kill = kill_when(platform, METADATA_CALLS - 90)
+    assert MAX_TAKEN < at_first_kill < METADATA_CALLS
+    (killed,) = platform.instance.get_runs()
+    assert killed.status is dg.DagsterRunStatus.STARTED
+    # The sensor sees that nobody is at it, and is not held up.
+    assert not fail_dead_runs(platform.instance, platform.settings)
+    (killed,) = platform.instance.get_runs()
+    assert killed.status is dg.DagsterRunStatus.FAILURE
+    spooled = list(platform.settings.spool.glob("*/*.jsonl"))
+    assert spooled
+    # In the middle of the market sources.
+    repeated = asked(url).total() - len(asked(url))
+    at_second_kill = kill_when(platform, CALLS + repeated - 90)
+    assert len(asked(url)) < CALLS
+    assert at_second_kill > METADATA_CALLS
+
+    finished = start(platform)
+    output = finished.communicate(timeout=90)[0].decode()
+    assert finished.returncode == 0, output
+
+    counts = asked(url)
+    assert set(counts) == {(source, isbn) for source in SANDBOX_SOURCES for isbn in BOOKS}
+    assert max(counts.values()) <= 3
+    assert counts.total() - CALLS <= 2 * MAX_TAKEN, "more than was in flight was asked again"
+    again_of_metadata = sum(
+        n - 1 for (source, _), n in counts.items() if source in ("open_library", "google_books")
+    )
+    assert again_of_metadata <= MAX_TAKEN < at_first_kill
+    # Every answer is on record once, under the run that paid for it.
+    assert platform.count(t.api_calls) == CALLS
+    runs = platform.rows(sa.select(t.api_calls.c.run_id).distinct())
+    assert len(runs) == 3
+    assert platform.count(t.scans, t.scans.c.processed_at.is_(None)) == 0
+    assert list(platform.settings.spool.iterdir()) == []
+
+    items, listings = uninterrupted
+    assert valued_items(platform) == items
+    assert observations(platform) == listings
+
+
+@pytest.mark.slow
+def test_two_runs_at_once_ask_nothing_twice(platform: Platform) -> None:
+    platform.scan(BOOKS[:60])
+    both = [start(platform), start(platform)]
+    for process in both:
+        output = process.communicate(timeout=90)[0].decode()
+        assert process.returncode == 0, output
+    counts = asked(platform.settings.sandbox_url or "")
+    assert len(counts) == 60 * len(SANDBOX_SOURCES)
+    assert set(counts.values()) == {1}
+    assert platform.count(t.api_calls) == counts.total()
+    assert platform.count(t.scans) == 60
+    assert platform.count(t.scans, t.scans.c.processed_at.is_(None)) == 0
+
+
+def test_a_kill_between_storing_and_moving_a_file_adds_nothing(platform: Platform) -> None:
+    """The file is read again; its rows are known by content and line."""
+    from pricing_assets.assets.raw_scans import take_inbox
+    from pricing_assets.store.intake import Readings, store_scans
+    from resources.inbox import content_hash
+    from resources.scan_files import read_scans
+
+    path = platform.scan(BOOKS[:30])
+    with platform.database() as database:
+        # What a run that dies before the move has done, the first part of the file only.
+        batch = next(read_scans(path, batch_rows=10))
+        store_scans(
+            database,
+            [Readings(content_hash(path), path.name, batch)],
+            user_id="default",
+            received_at=NOON,
+        )
+        assert platform.count(t.scans) == 10
+        taken, _ = take_inbox(database, platform.clock, platform.settings, 10)
+    assert (taken.read, taken.accepted, taken.known) == (30, 20, 10)
+    assert platform.count(t.scans) == 30

@@ -1,0 +1,407 @@
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from resources.database import (
+    AnySelect,
+    Database,
+    DatabaseUnavailable,
+    Money,
+    UtcDateTime,
+    redacted,
+)
+from tests.conftest import ROOT, DatabaseUrl
+
+SCHEMA = sa.MetaData()
+EVENTS = sa.Table(
+    "events",
+    SCHEMA,
+    sa.Column("id", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("at", UtcDateTime()),
+    sa.Column("amount", Money(12, 2)),
+    sa.Column("rate", Money(18, 8)),
+    sa.Column("share", sa.Float()),
+    sa.Column("happened", sa.Boolean()),
+    sa.Column("day", sa.Date()),
+    sa.Column("body", sa.LargeBinary()),
+    sa.Column("name", sa.Text()),
+)
+NAMED = sa.Table(
+    "named",
+    SCHEMA,
+    sa.Column("id", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("name", sa.Text(), unique=True),
+    sa.Column("size", sa.BigInteger(), server_default=sa.text("7")),
+    sa.Column("event", sa.BigInteger(), sa.ForeignKey("events.id")),
+)
+ARROW = pa.schema(
+    [
+        ("id", pa.int64()),
+        ("at", pa.timestamp("us", tz="UTC")),
+        ("amount", pa.decimal128(12, 2)),
+        ("rate", pa.decimal128(18, 8)),
+        ("share", pa.float64()),
+        ("happened", pa.bool_()),
+        ("day", pa.date32()),
+        ("body", pa.binary()),
+        ("name", pa.string()),
+    ]
+)
+
+minutes = st.integers(-14 * 60, 14 * 60)
+zones = minutes.map(lambda offset: timezone(timedelta(minutes=offset)))
+moments = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=zones)  # noqa: DTZ001
+amounts = st.decimals("-9999999999.99", "9999999999.99", places=2) | st.decimals(0, 100, places=2)
+rates = st.decimals(0, 1_000_000, places=8)
+texts = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=20)
+rows_of_events = st.lists(
+    st.fixed_dictionaries(
+        {
+            "at": st.none() | moments,
+            "amount": st.none() | amounts,
+            "rate": st.none() | rates,
+            "share": st.none() | st.floats(0, 1),
+            "happened": st.none() | st.booleans(),
+            "day": st.none() | st.dates(date(1900, 1, 1), date(2200, 1, 1)),
+            "body": st.none() | st.binary(max_size=20),
+            "name": st.none() | texts,
+        }
+    ),
+    min_size=1,
+    max_size=20,
+)
+ON_ONE_DATABASE = settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@pytest.fixture
+def database(database_url: DatabaseUrl) -> Iterator[Database]:
+    database = Database(database_url)
+    SCHEMA.create_all(database.engine)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{tmp_path / 'pricing.db'}")
+    SCHEMA.create_all(database.engine)
+    yield database
+    database.close()
+
+
+def named(*rows: tuple[int, str], **columns: list[Any]) -> pa.Table:
+    return pa.table(
+        {
+            "id": pa.array([number for number, _ in rows], pa.int64()),
+            "name": pa.array([name for _, name in rows], pa.string()),
+            **columns,
+        }
+    )
+
+
+def stored(database: Database) -> list[tuple[Any, ...]]:
+    statement = sa.select(NAMED.c.id, NAMED.c.name, NAMED.c.size).order_by(NAMED.c.id)
+    return [tuple(row) for row in database.rows(statement)]
+
+
+def events(database: Database) -> AnySelect:
+    return sa.select(*EVENTS.columns).order_by(EVENTS.c.id)
+
+
+def numbered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"id": number, **row} for number, row in enumerate(rows)]
+
+
+@given(rows_of_events)
+@ON_ONE_DATABASE
+def test_what_is_written_as_rows_is_read_again(
+    database: Database, rows: list[dict[str, Any]]
+) -> None:
+    database.execute(sa.delete(EVENTS))
+    database.execute(sa.insert(EVENTS), numbered(rows))
+    found = [dict(row._mapping) for row in database.rows(events(database))]
+    assert found == numbered(rows)
+    assert all(row["at"] is None or row["at"].tzinfo is UTC for row in found)
+    assert database.read_arrow(events(database)).to_pylist() == numbered(rows)
+
+
+@given(rows_of_events)
+@ON_ONE_DATABASE
+def test_what_is_written_as_arrow_is_read_again(
+    database: Database, rows: list[dict[str, Any]]
+) -> None:
+    table = pa.Table.from_pylist(numbered(rows), schema=ARROW)
+    database.execute(sa.delete(EVENTS))
+    assert database.upsert(EVENTS, table) == len(rows)
+    assert database.read_arrow(events(database)).equals(table)
+    assert [dict(row._mapping) for row in database.rows(events(database))] == numbered(rows)
+
+
+@given(st.lists(moments, min_size=2, max_size=10))
+@ON_ONE_DATABASE
+def test_moments_are_ordered_and_compared_as_moments(
+    database: Database, instants: list[datetime]
+) -> None:
+    database.execute(sa.delete(EVENTS))
+    database.execute(
+        sa.insert(EVENTS), [{"id": number, "at": at} for number, at in enumerate(instants)]
+    )
+    ordered = database.rows(sa.select(EVENTS.c.at).order_by(EVENTS.c.at))
+    assert [row.at for row in ordered] == sorted(instants)
+    until = sa.select(sa.func.count()).where(EVENTS.c.at <= instants[0])
+    expected = sum(instant <= instants[0] for instant in instants)
+    assert database.scalar(until) == expected
+    assert database.read_arrow(until.add_columns(sa.literal(1).label("one")))[0][0].as_py() == (
+        expected
+    )
+
+
+def test_a_moment_without_a_zone_is_refused(database: Database) -> None:
+    naive = datetime(2026, 10, 20, 12)  # noqa: DTZ001
+    with pytest.raises(sa.exc.StatementError, match="has no time zone"):
+        database.execute(sa.insert(EVENTS), {"id": 1, "at": naive})
+    with pytest.raises(sa.exc.CompileError) as refusal:
+        database.read_arrow(sa.select(EVENTS.c.id).where(EVENTS.c.at == naive))
+    assert "has no time zone" in str(refusal.value.__cause__)
+    assert database.rows(events(database)) == []
+
+
+def test_arrow_has_the_same_types_on_both_databases(database: Database) -> None:
+    assert database.arrow_schema(events(database)).equals(ARROW)
+    empty = database.read_arrow(events(database))
+    assert empty.schema.equals(ARROW)
+    assert empty.num_rows == 0
+    database.execute(sa.insert(EVENTS), [{"id": 1}, {"id": 2, "amount": Decimal("0.10")}])
+    assert database.read_arrow(events(database)).schema.equals(ARROW)
+
+
+def test_arrow_is_read_in_batches(database: Database) -> None:
+    database.upsert(EVENTS, pa.table({"id": pa.array(range(2_500), pa.int64())}))
+    batches = list(database.iter_arrow(events(database), batch_rows=1_000))
+    assert sum(batch.num_rows for batch in batches) == 2_500
+    assert all(batch.schema.equals(ARROW) for batch in batches)
+    if database.dialect == "sqlite":
+        assert [batch.num_rows for batch in batches] == [1_000, 1_000, 500]
+
+
+@given(texts)
+@ON_ONE_DATABASE
+def test_a_literal_reaches_the_database_as_it_is(database: Database, text: str) -> None:
+    values = [text, f"50% {text} %s %(x)s", f"a\\b' {text} :name ?"]
+    literals = [sa.literal(value, sa.Text()).label(f"v{i}") for i, value in enumerate(values)]
+    assert list(database.read_arrow(sa.select(*literals)).to_pylist()[0].values()) == values
+
+
+def test_upsert_without_update_leaves_what_is_there(database: Database) -> None:
+    assert database.upsert(NAMED, named((1, "one"), (2, "two"))) == 2
+    assert database.upsert(NAMED, named((1, "ONE"), (3, "three"))) == 1
+    assert database.upsert(NAMED, named((4, "two"), (5, "five"))) == 1
+    assert stored(database) == [(1, "one", 7), (2, "two", 7), (3, "three", 7), (5, "five", 7)]
+
+
+def test_upsert_overwrites_the_named_columns_only(database: Database) -> None:
+    database.upsert(NAMED, named((1, "one"), (2, "two"), size=[10, 20]))
+    again = named((1, "uno"), (3, "tres"), size=[11, 30])
+    assert database.upsert(NAMED, again, update=("name",)) == 2
+    assert stored(database) == [(1, "uno", 10), (2, "two", 20), (3, "tres", 30)]
+
+
+def test_upsert_of_nothing_does_nothing(database: Database) -> None:
+    assert database.upsert(NAMED, named()) == 0
+    assert database.upsert(NAMED, named(), update=("name",)) == 0
+    assert stored(database) == []
+
+
+def test_insert_from_takes_a_select(database: Database) -> None:
+    database.upsert(NAMED, named((1, "one"), (2, "two")))
+    with database.bulk() as bulk:
+        chosen = sa.select((NAMED.c.id + 10).label("id"), (NAMED.c.name + "!").label("name"))
+        assert bulk.insert_from(NAMED, chosen.where(NAMED.c.id == 2)) == 1
+        assert bulk.insert_from(NAMED, chosen.where(NAMED.c.id < 10)) == 1
+    assert [name for _, name, _ in stored(database)] == ["one", "two", "one!", "two!"]
+
+
+def test_staged_rows_can_be_joined_and_do_not_stay(database: Database) -> None:
+    database.upsert(NAMED, named((1, "one"), (2, "two"), (3, "three")))
+    with database.bulk() as bulk:
+        staged = bulk.stage(pa.table({"id": [1, 3], "amount": [Decimal("1.50"), Decimal(3)]}))
+        other = bulk.stage(pa.table({"id": [3]}))
+        touched = bulk.execute(
+            sa.update(NAMED).values(size=100).where(NAMED.c.id == staged.c.id, staged.c.amount > 1)
+        )
+        assert touched == 2
+        assert bulk.execute(sa.delete(NAMED).where(NAMED.c.id.in_(sa.select(other.c.id)))) == 1
+    assert stored(database) == [(1, "one", 100), (2, "two", 7)]
+    for table in (staged, other):
+        with pytest.raises(Exception, match=table.name):
+            database.rows(sa.select(table))
+
+
+def test_a_block_that_raises_leaves_nothing(database: Database) -> None:
+    def fail_in_bulk() -> None:
+        with database.bulk() as bulk:
+            bulk.upsert(NAMED, named((1, "one")))
+            raise RuntimeError("stop")
+
+    def fail_in_begin() -> None:
+        with database.begin() as connection:
+            connection.execute(sa.insert(NAMED), {"id": 2, "name": "two"})
+            raise RuntimeError("stop")
+
+    for fail in (fail_in_bulk, fail_in_begin):
+        with pytest.raises(RuntimeError, match="stop"):
+            fail()
+    assert stored(database) == []
+    # The connection goes on to be of use.
+    assert database.upsert(NAMED, named((3, "three"))) == 1
+
+
+def test_a_statement_that_fails_leaves_nothing(database: Database) -> None:
+    orphan = named((1, "one"), event=[404])
+    with pytest.raises(Exception, match=r"(?i)foreign key"):
+        database.upsert(NAMED, orphan)
+    assert stored(database) == []
+
+
+def test_foreign_keys_are_enforced(database: Database) -> None:
+    with pytest.raises(sa.exc.IntegrityError, match=r"(?i)foreign key"):
+        database.execute(sa.insert(NAMED), {"id": 1, "event": 404})
+    database.execute(sa.insert(EVENTS), {"id": 5})
+    database.execute(sa.insert(NAMED), {"id": 1, "event": 5})
+    with pytest.raises(sa.exc.IntegrityError, match=r"(?i)foreign key"):
+        database.execute(sa.delete(EVENTS))
+
+
+def test_sqlite_keeps_a_write_ahead_log_and_its_promises(sqlite: Database) -> None:
+    with sqlite.connect() as connection:
+        pragmas = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "foreign_keys", "synchronous", "busy_timeout")
+        }
+    assert pragmas == {
+        "journal_mode": "wal",
+        "foreign_keys": 1,
+        "synchronous": 2,
+        "busy_timeout": 30_000,
+    }
+
+
+def test_a_reader_sees_the_state_before_while_another_writes(sqlite: Database) -> None:
+    with sqlite.bulk() as bulk:
+        bulk.upsert(NAMED, named((1, "one")))
+        assert stored(sqlite) == []
+    assert stored(sqlite) == [(1, "one", 7)]
+
+
+def test_a_second_writer_waits(database: Database) -> None:
+    holding, failures = threading.Event(), []
+
+    def hold() -> None:
+        with database.begin() as connection:
+            connection.execute(sa.insert(NAMED), {"id": 1, "name": "same"})
+            holding.set()
+            time.sleep(0.3)
+
+    def write() -> None:
+        holding.wait()
+        try:
+            database.upsert(NAMED, named((2, "same"), (3, "other")))
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=hold), threading.Thread(target=write)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=20)
+    assert failures == []
+    assert stored(database) == [(1, "same", 7), (3, "other", 7)]
+
+
+COUNT_UP = """
+import sys
+import sqlalchemy as sa
+from resources.database import Database
+
+database = Database(sys.argv[1])
+for _ in range(40):
+    with database.begin() as connection:
+        size = connection.execute(sa.text("SELECT size FROM named")).scalar_one()
+        connection.execute(sa.text("UPDATE named SET size = :size"), {"size": size + 1})
+"""
+
+
+def test_processes_that_read_and_then_write_lose_no_update(sqlite: Database) -> None:
+    sqlite.upsert(NAMED, named((1, "counter"), size=[0]))
+    url = str(sqlite.engine.url)
+    counters = [subprocess.Popen([sys.executable, "-c", COUNT_UP, url], cwd=ROOT) for _ in range(2)]
+    assert [counter.wait(timeout=60) for counter in counters] == [0, 0]
+    assert stored(sqlite) == [(1, "counter", 80)]
+
+
+def test_its_directory_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "deeper" / "pricing.db"
+    database = Database(f"sqlite:///{path}")
+    SCHEMA.create_all(database.engine)
+    database.close()
+    assert path.is_file()
+
+
+def test_another_kind_of_database_is_refused() -> None:
+    with pytest.raises(DatabaseUnavailable, match="sqlite:///path or postgresql://"):
+        Database("mysql://user:secret@host/name")
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg2"])
+def test_all_spellings_of_postgresql_are_understood(postgres_url: DatabaseUrl, scheme: str) -> None:
+    _, _, rest = postgres_url.partition("://")
+    database = Database(f"{scheme}://{rest}")
+    assert database.dialect == "postgresql"
+    one: AnySelect = sa.select(sa.literal(1).label("one"))
+    assert database.scalar(one) == 1
+    assert database.read_arrow(one).to_pylist() == [{"one": 1}]
+    database.close()
+
+
+@given(
+    st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=4).filter(
+        lambda password: password not in "postgresql://user:***@host/name: refused"
+    )
+)
+def test_no_password_is_shown(password: str) -> None:
+    shown = redacted(f"postgresql://user:{password}@host/name: refused")
+    assert shown == "postgresql://user:***@host/name: refused"
+
+
+def test_what_has_no_password_is_shown_as_it_is() -> None:
+    for message in (
+        "connection to server at 'host', port 5432 failed: mail me@example.org",
+        "postgresql://host:5432/name is closed",
+        "sqlite:////tmp/pricing.db",
+    ):
+        assert redacted(message) == message
+
+
+def test_the_password_is_in_no_repr_or_error() -> None:
+    database = Database("postgresql://user:s3cret@127.0.0.1:1/name")
+    shown = [repr(database), str(database.engine), repr(database.engine.url)]
+    one: AnySelect = sa.select(sa.literal(1).label("one"))
+    for ask in (database.rows, database.read_arrow):
+        with pytest.raises(Exception, match=r"127\.0\.0\.1") as refusal:
+            ask(one)
+        shown.append(str(refusal.value))
+    assert not [text for text in shown if "s3cret" in text]

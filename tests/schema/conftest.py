@@ -1,0 +1,3 @@
+from tests.examples import database
+
+__all__ = ("database",)

@@ -1,0 +1,124 @@
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
+from pricing_assets.schema import tables as t
+from pricing_assets.schema.migrate import current_revision, differences, upgrade
+from resources.database import Database, DatabaseUnavailable
+from tests.conftest import ROOT, DatabaseUrl
+from tests.examples import rows, scan
+
+UPGRADE = """
+import sys
+from pricing_assets.schema.migrate import upgrade
+from resources.database import Database
+
+print(upgrade(Database(sys.argv[1])))
+"""
+
+
+@pytest.fixture
+def empty(database_url: DatabaseUrl) -> Iterator[Database]:
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+def relations(database: Database) -> set[str]:
+    with database.connect() as connection:
+        inspector = sa.inspect(connection)
+        return {*inspector.get_table_names(), *inspector.get_view_names()}
+
+
+def change(database: Database, statement: str) -> None:
+    with database.begin() as connection:
+        connection.exec_driver_sql(statement)
+
+
+def test_an_empty_database_gets_every_table_and_view(empty: Database) -> None:
+    assert current_revision(empty) is None
+    assert any("revision None" in line for line in differences(empty))
+    assert upgrade(empty) == current_revision(empty)
+    tables = set(t.Base.metadata.tables)
+    assert relations(empty) == {*tables, "cached_books", "isbn_index", "alembic_version"}
+    assert differences(empty) == []
+
+
+def test_upgrading_again_changes_nothing(database: Database) -> None:
+    scan(database, 1, 2)
+    before = rows(database, t.scans)
+    assert upgrade(database) == current_revision(database)
+    assert rows(database, t.scans) == before
+    assert differences(database) == []
+
+
+def test_processes_may_upgrade_at_once(database_url: DatabaseUrl) -> None:
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", UPGRADE, str(database_url)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    ended = [(process.communicate(timeout=60), process.returncode) for process in processes]
+    assert [code for _, code in ended] == [0, 0], ended
+    database = Database(database_url)
+    assert {said.strip() for (said, _), _ in ended} == {current_revision(database)}
+    assert differences(database) == []
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("statements", "names"),
+    [
+        (["ALTER TABLE payloads ADD COLUMN extra TEXT"], ("payloads", "extra")),
+        (
+            [
+                *("DROP VIEW cached_books", "DROP VIEW isbn_index"),
+                "ALTER TABLE items DROP COLUMN description",
+            ],
+            ("items", "description"),
+        ),
+        (["ALTER TABLE payloads RENAME COLUMN content_type TO kind"], ("payloads", "kind")),
+        (["CREATE TABLE stray (id INTEGER PRIMARY KEY)"], ("stray",)),
+        (["DROP TABLE price_snapshots"], ("price_snapshots",)),
+        (["DROP INDEX ix_scans_item_id"], ("scans", "ix_scans_item_id")),
+        (["DROP VIEW cached_books"], ("view cached_books is missing",)),
+        (["DROP VIEW isbn_index"], ("view isbn_index is missing",)),
+        (["UPDATE alembic_version SET version_num = '0000'"], ("revision 0000",)),
+    ],
+)
+def test_a_difference_is_named(
+    database: Database, statements: list[str], names: tuple[str, ...]
+) -> None:
+    for statement in statements:
+        change(database, statement)
+    found = differences(database)
+    assert [line for line in found if all(name in line for name in names)], found
+
+
+def test_downgrading_to_base_leaves_nothing(database: Database) -> None:
+    config = Config()
+    config.set_main_option("script_location", "pricing_assets.schema:migrations")
+    with database.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+    assert relations(database) == {"alembic_version"}
+    assert current_revision(database) is None
+    upgrade(database)
+    assert differences(database) == []
+
+
+def test_a_database_that_cannot_be_reached_says_what_to_do() -> None:
+    database = Database("postgresql://user:s3cret@127.0.0.1:1/name")
+    with pytest.raises(DatabaseUnavailable, match="Check PRICING_DATABASE_URL") as refusal:
+        upgrade(database)
+    assert "s3cret" not in str(refusal.value)

@@ -1,0 +1,126 @@
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from pricing_assets.schema import tables as t
+from pricing_assets.store import comps
+from pricing_assets.store.comps import update_comps
+from resources.database import Database
+from tests.examples import (
+    ASKS,
+    COMPLETE,
+    DAY,
+    NOON,
+    SOLD,
+    commit,
+    item,
+    listing,
+    reply,
+    sales,
+    scan,
+)
+
+SEVEN = ["1.00", "2.00", "3.00", "4.00", "5.00", "6.00", "7.00"]
+
+
+@pytest.fixture
+def database(database: Database) -> Database:
+    scan(database, 1, 2, 3)
+    return database
+
+
+def stored(database: Database, number: int = 1) -> tuple[Any, ...]:
+    found = item(database, number)
+    return (
+        found.sold_comps_count,
+        *(None if amount is None else str(amount) for amount in (
+            found.sold_comps_min, found.sold_comps_median, found.sold_comps_max
+        )),
+    )  # fmt: skip
+
+
+def test_an_items_comps_are_its_current_sales(database: Database) -> None:
+    sales(database, 1, ["10.00", "10.01", "3.50", "99.99"])
+    commit(
+        database,
+        reply(1, ASKS, listings=[listing("a", "5.00", "ask"), listing("b", "6.00", "ask")]),
+    )
+    assert update_comps(database, now=NOON) == 1
+    assert stored(database) == (4, "3.50", "10.01", "99.99")
+    found = item(database, 1)
+    assert found.estimated_price == Decimal("10.01")
+    assert (found.ebay_sold_count, found.ebay_active_count) == (4, 2)
+    assert found.sell_through == pytest.approx(4 / 6)
+    assert (found.sold_comps_source, found.ebay_currency) == (SOLD, "USD")
+    assert found.sold_comps_is_estimate is False
+    assert found.sold_comps_as_of == NOON
+
+
+def test_a_market_that_shows_nothing_has_no_comps(database: Database) -> None:
+    commit(database, reply(1, SOLD), reply(2, ASKS, listings=[listing("a", "5.00", "ask")]))
+    assert update_comps(database, now=NOON) == 2
+    assert stored(database, 1) == stored(database, 2) == (0, None, None, None)
+    assert item(database, 1).sell_through is None
+    assert (item(database, 2).sell_through, item(database, 2).ebay_active_count) == (0.0, 1)
+    assert item(database, 1).estimated_price is None
+
+
+def test_an_item_whose_market_was_not_fetched_is_left_alone(database: Database) -> None:
+    commit(database, reply(1, "open_library", fields=COMPLETE))
+    commit(database, reply(2, SOLD, error="answered 503"))
+    assert update_comps(database, now=NOON) == 0
+    assert item(database, 1).sold_comps_count is item(database, 2).sold_comps_count is None
+
+
+def test_only_new_evidence_is_computed_again(database: Database) -> None:
+    sales(database, 1, SEVEN)
+    sales(database, 2, SEVEN)
+    assert update_comps(database, now=NOON) == 2
+    assert update_comps(database, now=NOON + DAY) == 0
+    sales(database, 2, ["100.00"], NOON + DAY)
+    assert update_comps(database, now=NOON + DAY) == 1
+    assert stored(database, 1) == (7, "1.00", "4.00", "7.00")
+    assert stored(database, 2) == (8, "1.00", "4.50", "100.00")
+    assert item(database, 2).sold_comps_as_of == NOON + DAY
+
+
+def test_superseded_sales_do_not_count(database: Database) -> None:
+    commit(database, reply(1, SOLD, listings=[listing("a", "5.00"), listing("b", "9.00")]))
+    commit(database, reply(1, SOLD, NOON + DAY, listings=[listing("a", "6.00")]))
+    update_comps(database, now=NOON + DAY)
+    assert stored(database) == (2, "6.00", "7.50", "9.00")
+
+
+def test_estimates_and_offers_never_count(database: Database) -> None:
+    estimate, offer = listing("e", "500.00", "estimate"), listing("o", "1.00", "offer")
+    listings = [listing("a", "5.00"), estimate, offer]
+    commit(database, reply(1, SOLD, listings=listings))
+    update_comps(database, now=NOON)
+    assert stored(database) == (1, "5.00", "5.00", "5.00")
+    assert item(database, 1).ebay_active_count == 0
+
+
+def test_many_batches_are_one_result(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comps, "ITEMS_A_BATCH", 2)
+    for number in (1, 2, 3):
+        sales(database, number, [f"{number}.00"])
+    assert update_comps(database, now=NOON) == 3
+    assert [stored(database, number)[2] for number in (1, 2, 3)] == ["1.00", "2.00", "3.00"]
+
+
+def test_a_crash_between_batches_leaves_the_rest(database: Database) -> None:
+    sales(database, 1, SEVEN)
+    sales(database, 2, SEVEN)
+    update_comps(database, now=NOON)
+    forgotten = t.items.c.id == item(database, 2).id
+    nothing: datetime | None = None
+    database.execute(
+        sa.update(t.items)
+        .values(sold_comps_as_of=nothing, sold_comps_count=nothing)
+        .where(forgotten)
+    )
+    assert update_comps(database, now=NOON + DAY) == 1
+    assert stored(database, 2) == (7, "1.00", "4.00", "7.00")
