@@ -27,8 +27,12 @@ BUSY_TIMEOUT_MS = 30_000
 AnySelect = sa.Select[*tuple[Any, ...]]
 """A select of any columns."""
 
-BATCH_ROWS = 50_000
-"""Rows held as Python objects at a time on SQLite."""
+BATCH_ROWS = 5_000
+"""Rows held as Python objects at a time on SQLite.
+
+Few enough for the processor's cache: reading 1,000,000 rows of 18 columns took 5.9 s in
+batches of 50,000, and 4.3 s in batches of 5,000.
+"""
 
 
 class DatabaseUnavailable(RuntimeError):

@@ -170,7 +170,7 @@ COMMAND = (sys.executable, "-c", "from pricing_assets.cli import main; main()")
 
 
 def pricing(
-    *arguments: str, env: Mapping[str, str] | None = None, timeout: float = 60
+    *arguments: str, env: Mapping[str, str] | None = None, timeout: float = 120
 ) -> subprocess.CompletedProcess[str]:
     """Run the command line in a process of its own."""
     return subprocess.run(

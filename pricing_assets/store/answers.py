@@ -93,7 +93,9 @@ def _is_filed(reply: Reply, index: Mapping[str, Mapping[str, _IndexRow]]) -> boo
 
 def _payloads(replies: Iterable[Reply]) -> pa.Table:
     compressor = zstandard.ZstdCompressor()
-    bodies = {reply.sha256: reply for reply in replies if reply.sha256}
+    by_hash = {reply.sha256: reply for reply in replies if reply.sha256}
+    # In one order, so that two writers of the same bodies wait instead of deadlocking.
+    bodies = {digest: by_hash[digest] for digest in sorted(by_hash)}
     return pa.table(
         {
             "sha256": pa.array(list(bodies), pa.string()),

@@ -241,10 +241,13 @@ def finish_scans(database: Database, *, now: datetime) -> int:
     """
     scans, decisions, items = t.scans, t.enrichment_decisions, t.items
     decided = sa.exists().where(decisions.c.scan_id == scans.c.id)
+    # A source that is not asked any more, as after a change of profile, is not waited for.
     waiting = sa.exists().where(
         decisions.c.item_id == scans.c.item_id,
         decisions.c.action == "ask",
         decisions.c.settled_at.is_(None),
+        decisions.c.source == t.data_sources.c.name,
+        t.data_sources.c.is_active,
     )
     behind = sa.exists().where(
         items.c.id == scans.c.item_id,

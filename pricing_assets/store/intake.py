@@ -93,6 +93,8 @@ def _transactions(readings: Iterable[Readings]) -> Iterator[pa.Table]:
 def _create_items(bulk: Bulk, readings: pa.Table, now: datetime) -> None:
     accepted = readings.filter(pc.is_null(readings["reason"]))
     distinct = accepted.group_by(["item_id", "category", "natural_key"]).aggregate([])
+    # In one order, so that two writers of the same items wait instead of deadlocking.
+    distinct = distinct.sort_by("item_id")
     if distinct.num_rows == 0:
         return
     moment = _constant(distinct, now)

@@ -44,7 +44,7 @@ def reference_quantile(amounts: list[Decimal], quarter: int) -> Decimal | None:
 
 
 @given(st.lists(st.tuples(prices, prices), min_size=1, max_size=8))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_statistics_are_exact(items: list[tuple[list[Decimal], list[Decimal]]]) -> None:
     observations = [
         (str(place), kind, price)

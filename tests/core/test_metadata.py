@@ -93,7 +93,7 @@ def test_the_order_of_the_versions_does_not_matter(
 
 
 @given(st.lists(histories, min_size=1, max_size=6))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_its_sql_merges_alike(items: list[list[MetadataVersion]]) -> None:
     relation = pa.table(
         {

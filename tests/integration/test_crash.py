@@ -103,6 +103,15 @@ def start(platform: Platform) -> subprocess.Popen[bytes]:
     )
 
 
+def finish(process: subprocess.Popen[bytes]) -> None:
+    """Wait for the end of a run that has to succeed; leave no process behind if it does not."""
+    try:
+        output = process.communicate(timeout=120)[0].decode()
+    finally:
+        process.kill()
+    assert process.returncode == 0, output
+
+
 def kill_when(platform: Platform, answers: int) -> int:
     """Run, and kill -9 the run once the sandbox has answered so often; return how often."""
     process = start(platform)
@@ -144,9 +153,7 @@ def test_two_kills_lose_nothing_and_ask_nothing_again(
     assert len(asked(url)) < CALLS
     assert at_second_kill > METADATA_CALLS
 
-    finished = start(platform)
-    output = finished.communicate(timeout=90)[0].decode()
-    assert finished.returncode == 0, output
+    finish(start(platform))
 
     counts = asked(url)
     assert set(counts) == {(source, isbn) for source in SANDBOX_SOURCES for isbn in BOOKS}
@@ -173,8 +180,7 @@ def test_two_runs_at_once_ask_nothing_twice(platform: Platform) -> None:
     platform.scan(BOOKS[:60])
     both = [start(platform), start(platform)]
     for process in both:
-        output = process.communicate(timeout=90)[0].decode()
-        assert process.returncode == 0, output
+        finish(process)
     counts = asked(platform.settings.sandbox_url or "")
     assert len(counts) == 60 * len(SANDBOX_SOURCES)
     assert set(counts.values()) == {1}

@@ -133,17 +133,17 @@ def test_a_transaction_that_fails_leaves_nothing(database: Database) -> None:
 def test_two_writers_of_the_same_books_wait_for_each_other(
     database: Database, database_url: DatabaseUrl
 ) -> None:
-    numbers, failures = list(range(400)), []
+    numbers, failures, start = list(range(6_000)), [], threading.Barrier(2)
 
-    def store(order: list[int], origin: str) -> None:
+    def store(order: list[int], user_id: str) -> None:
         other = Database(database_url)
+        reading = readings(order, origin=user_id)
+        start.wait()
         try:
-            for part in range(4):
-                scan(other, *order, origin=f"{origin}{part}", user_id=origin)
+            store_scans(other, [reading], user_id=user_id, received_at=NOON)
         except Exception as error:
             failures.append(error)
-        finally:
-            other.close()
+        other.close()
 
     threads = [
         threading.Thread(target=store, args=(numbers, "up")),
@@ -154,5 +154,5 @@ def test_two_writers_of_the_same_books_wait_for_each_other(
     for thread in threads:
         thread.join(timeout=50)
     assert failures == []
-    assert database.scalar(sa.select(sa.func.count()).select_from(t.items)) == 400
-    assert database.scalar(sa.select(sa.func.count()).select_from(t.scans)) == 3_200
+    assert database.scalar(sa.select(sa.func.count()).select_from(t.items)) == 6_000
+    assert database.scalar(sa.select(sa.func.count()).select_from(t.scans)) == 12_000
