@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -163,13 +164,21 @@ def _summary(
     _heading("Next")
     _row(
         "load it",
-        f"python -c \"import pricing_assets as p; print(p.load_training_set('{month}'))\"",
+        f"{_bin()}python -c \"import pricing_assets as p; print(p.load_training_set('{month}'))\"",
     )
     _row("read its card", str(settings.training_sets / month / "card.md"))
     _row("see the graph", "make ui   (then http://localhost:3000)")
-    _row("ask about a book", "pricing explain 9780316769174")
+    _row("ask about a book", f"{_bin()}pricing explain 9780316769174")
     if settings.catalogue is not None:
         _row("go on with FILE", f"export PRICING_CATALOGUE={settings.catalogue}")
+
+
+def _bin() -> str:
+    """Return where this environment's commands are, as one types it from here."""
+    place = Path(sys.executable).parent
+    if place.is_relative_to(Path.cwd()):
+        return f"{place.relative_to(Path.cwd())}/"
+    return f"{place}/"
 
 
 def _say(text: str) -> None:
