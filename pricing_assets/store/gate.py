@@ -51,7 +51,10 @@ def flag_items(database: Database, policy: Policy, *, now: datetime) -> int:
                 items.c.training_quality_score.label("score"),
                 passed.label("passed"),
                 sa.literal_column(policy.reason_sql(_COUNT, _MEDIAN, _ESTIMATE)).label("reason"),
-            ).where(pending),
+            )
+            .where(pending)
+            # In the order of the key: SQLite inserts a million of them in 5 s instead of 7.
+            .order_by(items.c.id),
             update=("evidence_as_of", "evaluated_at", "score", "passed", "reason"),
         )
         return bulk.execute(
