@@ -67,6 +67,7 @@ class Scan(Base):
     item_id: Mapped[str | None] = mapped_column(
         ITEM_ID, sa.ForeignKey("items.id"), doc="the item it resolves to"
     )
+    category: Mapped[str | None] = mapped_column(sa.String(16), doc="of the item it resolves to")
     scanned_at: Mapped[datetime] = mapped_column(doc="when it was scanned")
     received_at: Mapped[datetime] = mapped_column(doc="when we stored it")
     processed_at: Mapped[datetime | None] = mapped_column(
@@ -79,8 +80,11 @@ class Scan(Base):
         sa.Index("ix_scans_user_id_status_reason", "user_id", "status", "reason"),
         sa.Index("ix_scans_item_id", "item_id"),
         sa.Index(
+            # In the order in which the unified index is read, with all that a decision needs.
             "ix_scans_pending",
+            "item_id",
             "id",
+            "category",
             sqlite_where=sa.text("processed_at IS NULL AND status = 'accepted'"),
             postgresql_where=sa.text("processed_at IS NULL AND status = 'accepted'"),
         ),
@@ -200,8 +204,17 @@ class DataSource(Base):
     is_active: Mapped[bool] = mapped_column(server_default=sa.true())
     rate_per_second: Mapped[float]
     cost_per_call_usd: Mapped[Decimal] = mapped_column(Money(12, 6))
-    freshness_days: Mapped[float]
+    freshness_days: Mapped[float] = mapped_column(doc="how long an answer stays good")
     licence: Mapped[str]
+    daily_call_budget: Mapped[int | None] = mapped_column(
+        sa.BigInteger(), doc="calls in a day; null is without limit"
+    )
+    daily_usd_budget: Mapped[Decimal | None] = mapped_column(
+        doc="USD in a day; null is without limit"
+    )
+    time_zone: Mapped[str] = mapped_column(
+        sa.String(64), server_default="UTC", doc="IANA zone in which its day begins"
+    )
 
 
 class Payload(Base):
@@ -325,7 +338,9 @@ class PriceSnapshot(Base):
 class UnifiedIndex(Base):
     """For every item and source: the last fetch, its result, and when asking is worth it again.
 
-    Only a fetch writes here. `misses` counts the fetches in a row that left nothing usable.
+    Only a fetch moves `last_fetched_at`. `misses` counts the fetches in a row that left nothing
+    usable. A run that is asking holds the lease until its end; a row of an item that was never
+    asked has nothing but a lease.
     """
 
     __tablename__ = "unified_index"
@@ -334,48 +349,145 @@ class UnifiedIndex(Base):
     source: Mapped[str] = mapped_column(
         SOURCE, sa.ForeignKey("data_sources.name"), primary_key=True
     )
-    last_fetched_at: Mapped[datetime]
-    result: Mapped[str] = mapped_column(sa.String(16))
+    last_fetched_at: Mapped[datetime | None]
+    result: Mapped[str | None] = mapped_column(sa.String(16))
     completeness: Mapped[float | None]
     misses: Mapped[int] = mapped_column(server_default=sa.text("0"))
-    next_due_at: Mapped[datetime]
+    next_due_at: Mapped[datetime | None]
+    lease_run_id: Mapped[str | None] = mapped_column(sa.String(64))
+    lease_until: Mapped[datetime | None]
 
     __table_args__ = (
+        # A decision reads these for every pending scan: on PostgreSQL from the index alone, and
+        # SQLite keeps the whole row in the key's tree.
+        sa.PrimaryKeyConstraint(
+            "item_id",
+            "source",
+            postgresql_include=[
+                *("last_fetched_at", "result", "completeness", "misses", "next_due_at"),
+                *("lease_run_id", "lease_until"),
+            ],
+        ),
         sa.CheckConstraint("result IN ('found', 'not_found', 'error')", name="result"),
         sa.Index("ix_unified_index_source_next_due_at", "source", "next_due_at"),
+        sa.Index(
+            "ix_unified_index_lease_run_id",
+            "lease_run_id",
+            sqlite_where=sa.text("lease_run_id IS NOT NULL"),
+            postgresql_where=sa.text("lease_run_id IS NOT NULL"),
+        ),
+        {"sqlite_with_rowid": False},
+    )
+
+
+class DecisionBatch(Base):
+    """One round of decisions: when it was, what it gave, and what it saved."""
+
+    __tablename__ = "decision_batches"
+
+    id: Mapped[int] = mapped_column(BIG_KEY, primary_key=True, autoincrement=True)
+    run_id: Mapped[str] = mapped_column(sa.String(64))
+    decided_at: Mapped[datetime]
+    scans: Mapped[int] = mapped_column(server_default=sa.text("0"), doc="scans decided")
+    calls_to_make: Mapped[int] = mapped_column(server_default=sa.text("0"))
+    calls_saved: Mapped[int] = mapped_column(server_default=sa.text("0"))
+    cost_usd: Mapped[Decimal] = mapped_column(Money(14, 6), server_default=sa.text("0"))
+    saved_usd: Mapped[Decimal] = mapped_column(Money(14, 6), server_default=sa.text("0"))
+    by_reason: Mapped[str] = mapped_column(
+        server_default="[]", doc="JSON: action, source, reason, calls and USD"
+    )
+
+    __table_args__ = (
+        sa.Index("ix_decision_batches_run_id", "run_id"),
+        sa.Index("ix_decision_batches_decided_at", "decided_at"),
     )
 
 
 class EnrichmentDecision(Base):
-    """Whether a pending scan is worth a call to a source, with the one reason.
+    """Which sources are worth a call for one scan, with the one reason for each.
 
-    An `ask` without `settled_at` is work to do: the queue of the paid steps.
+    `reasons` is like `|ask:open_library:new|skip:ebay_browse:fresh|`. What is to be asked stays
+    in the queue until the index has a fetch that is not older than the decision. No foreign
+    keys: a million rows are written in one statement, and checking each took as long again.
     """
 
     __tablename__ = "enrichment_decisions"
 
-    id: Mapped[int] = mapped_column(BIG_KEY, primary_key=True, autoincrement=True)
-    scan_id: Mapped[int] = mapped_column(BIG_KEY, sa.ForeignKey("scans.id"))
-    item_id: Mapped[str] = mapped_column(ITEM_ID, sa.ForeignKey("items.id"))
-    source: Mapped[str] = mapped_column(SOURCE, sa.ForeignKey("data_sources.name"))
-    action: Mapped[str] = mapped_column(sa.String(8))
-    reason: Mapped[str] = mapped_column(sa.String(16))
-    cost_usd: Mapped[Decimal] = mapped_column(Money(12, 6))
-    decided_at: Mapped[datetime]
+    scan_id: Mapped[int] = mapped_column(
+        sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True, autoincrement=False
+    )
+    batch_id: Mapped[int] = mapped_column(sa.BigInteger())
+    calls_to_make: Mapped[int]
+    calls_saved: Mapped[int]
+    cost_usd: Mapped[Decimal] = mapped_column(Money(12, 6), doc="of the calls to make")
+    saved_usd: Mapped[Decimal] = mapped_column(Money(12, 6), doc="of the calls that are skipped")
+    reasons: Mapped[str]
+    deferred_until: Mapped[datetime | None] = mapped_column(
+        doc="when to decide anew: what was to be asked could not be asked"
+    )
+
+    __table_args__ = (sa.Index("ix_enrichment_decisions_batch_id", "batch_id"),)
+
+
+class RefreshAsk(Base):
+    """A call that no scan asked for: the item's last answer is old, and worth renewing.
+
+    Open until the index has a fetch that is not older than `planned_at`.
+    """
+
+    __tablename__ = "refresh_asks"
+
+    item_id: Mapped[str] = mapped_column(ITEM_ID, sa.ForeignKey("items.id"), primary_key=True)
+    source: Mapped[str] = mapped_column(
+        SOURCE, sa.ForeignKey("data_sources.name"), primary_key=True
+    )
+    planned_at: Mapped[datetime]
     run_id: Mapped[str] = mapped_column(sa.String(64))
-    settled_at: Mapped[datetime | None]
+    reason: Mapped[str] = mapped_column(sa.String(16))
+    priority: Mapped[float] = mapped_column(doc="value at stake x staleness / cost")
+    cost_usd: Mapped[Decimal] = mapped_column(Money(12, 6))
+
+    __table_args__ = (sa.Index("ix_refresh_asks_planned_at", "planned_at"),)
+
+
+class Work(Base):
+    """What an author wrote: the editions and printings of one work share its key.
+
+    The key is Open Library's where it is known, otherwise a fingerprint of title and author.
+    """
+
+    __tablename__ = "works"
+
+    key: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    fingerprint: Mapped[str | None] = mapped_column(sa.String(64), doc="of title and first author")
+    title: Mapped[str | None]
+    authors: Mapped[str | None]
+    editions: Mapped[int] = mapped_column(server_default=sa.text("0"), doc="items of this work")
+    updated_at: Mapped[datetime]
+
+    __table_args__ = (sa.Index("ix_works_fingerprint", "fingerprint"),)
+
+
+class EditionReview(Base):
+    """Two ISBNs that look like one edition: shown to a person, never merged by itself."""
+
+    __tablename__ = "edition_reviews"
+
+    item_id: Mapped[str] = mapped_column(ITEM_ID, sa.ForeignKey("items.id"), primary_key=True)
+    other_item_id: Mapped[str] = mapped_column(ITEM_ID, sa.ForeignKey("items.id"), primary_key=True)
+    score: Mapped[float] = mapped_column(doc="0 to 1")
+    reasons: Mapped[str] = mapped_column(doc="what agrees and what does not")
+    found_at: Mapped[datetime]
+    verdict: Mapped[str | None] = mapped_column(
+        sa.String(16), doc="accepted or rejected; null is open"
+    )
+    decided_at: Mapped[datetime | None]
+    user_id: Mapped[str | None] = mapped_column(sa.String(64), doc="who decided")
 
     __table_args__ = (
-        sa.UniqueConstraint("scan_id", "source"),
-        sa.CheckConstraint("action IN ('ask', 'skip')", name="action"),
-        sa.Index("ix_enrichment_decisions_run_id", "run_id"),
-        sa.Index(
-            "ix_enrichment_decisions_open",
-            "item_id",
-            "source",
-            sqlite_where=sa.text("settled_at IS NULL AND action = 'ask'"),
-            postgresql_where=sa.text("settled_at IS NULL AND action = 'ask'"),
-        ),
+        sa.CheckConstraint("item_id < other_item_id", name="order"),
+        sa.CheckConstraint("verdict IN ('accepted', 'rejected')", name="verdict"),
+        sa.Index("ix_edition_reviews_verdict_score", "verdict", "score"),
     )
 
 
@@ -424,6 +536,10 @@ api_calls: sa.Table = ApiCall.__table__  # type: ignore[assignment]
 price_listings: sa.Table = PriceListing.__table__  # type: ignore[assignment]
 price_snapshots: sa.Table = PriceSnapshot.__table__  # type: ignore[assignment]
 unified_index: sa.Table = UnifiedIndex.__table__  # type: ignore[assignment]
+decision_batches: sa.Table = DecisionBatch.__table__  # type: ignore[assignment]
 enrichment_decisions: sa.Table = EnrichmentDecision.__table__  # type: ignore[assignment]
+refresh_asks: sa.Table = RefreshAsk.__table__  # type: ignore[assignment]
+works: sa.Table = Work.__table__  # type: ignore[assignment]
+edition_reviews: sa.Table = EditionReview.__table__  # type: ignore[assignment]
 gate_evaluations: sa.Table = GateEvaluation.__table__  # type: ignore[assignment]
 training_sets: sa.Table = TrainingSet.__table__  # type: ignore[assignment]
