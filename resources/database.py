@@ -334,6 +334,10 @@ class Bulk:
         """Run a writing statement; return the rows it touched."""
         raise NotImplementedError
 
+    def rows(self, statement: AnySelect) -> list[tuple[Any, ...]]:
+        """Return the rows of a select, known to be few, as this transaction sees them."""
+        raise NotImplementedError
+
     def _load(self, table: sa.Table, data: pa.Table) -> None:
         raise NotImplementedError
 
@@ -347,6 +351,11 @@ class _PostgresBulk(Bulk):
         with self._connection.cursor() as cursor:
             cursor.execute(self._database.sql(statement))
             return max(int(cursor.rowcount), 0)
+
+    def rows(self, statement: AnySelect) -> list[tuple[Any, ...]]:
+        with self._connection.cursor() as cursor:
+            cursor.execute(self._database.sql(statement))
+            return [tuple(row) for row in cursor.fetchall()]
 
     def _load(self, table: sa.Table, data: pa.Table) -> None:
         with self._connection.cursor() as cursor:
@@ -362,6 +371,9 @@ class _SqliteBulk(Bulk):
 
     def execute(self, statement: Executable) -> int:
         return self._connection.execute(statement).rowcount
+
+    def rows(self, statement: AnySelect) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in self._connection.execute(statement)]
 
     def _load(self, table: sa.Table, data: pa.Table) -> None:
         table.create(self._connection)

@@ -6,7 +6,7 @@ to be dead.
 """
 
 import fcntl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -21,24 +21,6 @@ def try_lock(path: Path) -> IO[str] | None:
         lock.close()
         return None
     return lock
-
-
-@contextmanager
-def alone(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
-    """Be the only one on this machine for the length of a `with` block; wait for the turn.
-
-    Args:
-        path: The lock file.
-        on_wait: Called once where another process is at it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            on_wait()
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 @contextmanager

@@ -112,7 +112,7 @@ def new_scans(
     last = _last_run(records[0], clock) if records else None
     memory = judge(Memory.parse(context.cursor), last)
     files = count_files(waiting_files(settings.inbox, settings.inbox_settle_seconds))
-    pending = pending_count(database)
+    pending = pending_count(database, now=clock.now())
     if not files and not pending:
         return dg.SensorResult(skip_reason="nothing is pending", cursor=memory.dump())
     until = waits_until(memory, last)

@@ -26,6 +26,7 @@ import sqlalchemy as sa
 from pricing_assets.build import build_defs
 from pricing_assets.cli import main
 from pricing_assets.schema import tables as t
+from pricing_assets.store.decisions import counts_by_reason
 from pricing_assets.store.opening import open_database
 from resources.clock import Clock
 from resources.database import AnySelect, Database
@@ -114,6 +115,15 @@ class Platform:
         )
         assert result.success is not fails, _errors(result)
         return result
+
+
+def reasons(platform: Platform, run_id: str) -> Counter[str]:
+    """How many calls a run's decisions made or saved, by reason."""
+    calls: Counter[str] = Counter()
+    with platform.database() as database:
+        for count in counts_by_reason(database, run_id):
+            calls[count.reason] += count.calls
+    return calls
 
 
 def metadata(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, Any]:

@@ -7,20 +7,25 @@ arrive and committed in batches while calls go on.
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pricing_assets.core.answers import ItemQuery
+from pricing_assets.core.freshness import LEASE
 from pricing_assets.store.answers import SourceFacts, commit_replies
-from pricing_assets.store.decisions import count_open_asks, open_asks
+from pricing_assets.store.queue import (
+    Ask,
+    count_open_asks,
+    release_leases,
+    renew_leases,
+    take_asks,
+)
 from pricing_assets.store.sources import freshness
 from resources.clock import Clock
 from resources.database import Database
-from resources.presence import alone
 from resources.source_access import SourceAccess
-from resources.sources.base import Source
-from resources.sources.client import Reply
+from resources.sources.client import Reply, SourceClient
 from resources.spool import Spool, read_segment
 
 ITEMS_A_PAGE = 2_000
@@ -36,10 +41,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class AskSummary:
-    """What asking brought: calls by result, and what they cost."""
+    """What asking brought: calls by result, and what they cost.
+
+    `unanswered` were not sent, since their source takes no questions now; they stay in the queue.
+    """
 
     calls: int = 0
     recovered: int = 0
+    unanswered: int = 0
     results: dict[str, int] = field(default_factory=dict)
     cost_usd: float = 0.0
     seconds: float = 0.0
@@ -62,6 +71,8 @@ def ask_open(
 ) -> AskSummary:
     """Make every call that was decided for sources of these kinds, and file the answers.
 
+    What another run has leased is left to it.
+
     Args:
         kinds: Kinds of sources, such as `("metadata",)`.
         spool_directory: Where answers wait for their commit.
@@ -70,132 +81,143 @@ def ask_open(
         The summary. A source's fault is an answer with result `error` and stops nothing.
     """
     started = time.monotonic()
-    summary = AskSummary()
-    facts = _facts(database, access)
-    # Dagster's pool holds back runs of the queue only, and a run by hand is in no queue: two
-    # at once would make every call twice, each at the source's full rate.
-    with alone(spool_directory.with_name("asking.lock"), _say_that_we_wait):
-        spool = Spool(spool_directory, run_id)
+    spool = Spool(spool_directory, run_id)
+    try:
+        asking = _Asking(database, access, kinds, clock, spool, run_id)
+        asking.file_leftovers()
+        if asking.total:
+            _log.info("%s sources: %s calls to make", "/".join(kinds), f"{asking.total:,}")
+            asyncio.run(asking.ask_all())
+    finally:
+        spool.close()
+        release_leases(database, run_id)
+    asking.summary.seconds = round(time.monotonic() - started, 2)
+    return asking.summary
+
+
+class _Asking:
+    """One run's way through the queue."""
+
+    def __init__(
+        self,
+        database: Database,
+        access: SourceAccess,
+        kinds: tuple[str, ...],
+        clock: Clock,
+        spool: Spool,
+        run_id: str,
+    ) -> None:
+        self._database = database
+        self._access = access
+        self._kinds = kinds
+        self._clock = clock
+        self._spool = spool
+        self._run_id = run_id
+        self._facts = _facts(database, access)
+        self._reported = time.monotonic()
+        self.summary = AskSummary()
+        self.total = count_open_asks(database, kinds, now=clock.now())
+
+    async def ask_all(self) -> None:
+        """Take page after page of the queue until it has ended."""
+        renewing = asyncio.create_task(self._renew_leases())
+        after: str | None = ""
         try:
-            _file_leftovers(database, access, facts, spool, clock, summary)
-            total = count_open_asks(database, kinds)
-            if total:
-                _log.info("%s sources: %s calls to make", "/".join(kinds), f"{total:,}")
-                asyncio.run(
-                    _ask_pages(database, access, kinds, facts, clock, spool, run_id, summary, total)
-                )
+            async with self._access.client() as client:
+                while after is not None:
+                    asks, after = await asyncio.to_thread(self._take, after)
+                    await self._ask_page(client, asks)
         finally:
-            spool.close()
-    summary.seconds = round(time.monotonic() - started, 2)
-    return summary
+            renewing.cancel()
 
+    def _take(self, after: str) -> tuple[list[Ask], str | None]:
+        return take_asks(
+            self._database,
+            self._kinds,
+            now=self._clock.now(),
+            run_id=self._run_id,
+            after=after,
+            items=ITEMS_A_PAGE,
+        )
 
-def _say_that_we_wait() -> None:
-    _log.info("another run is asking; waiting until it is done")
-
-
-async def _ask_pages(
-    database: Database,
-    access: SourceAccess,
-    kinds: tuple[str, ...],
-    facts: Mapping[str, SourceFacts],
-    clock: Clock,
-    spool: Spool,
-    run_id: str,
-    summary: AskSummary,
-    total: int,
-) -> None:
-    after = ""
-    async with access.client() as client:
+    async def _renew_leases(self) -> None:
         while True:
-            page = await asyncio.to_thread(open_asks, database, kinds, after, ITEMS_A_PAGE)
-            if page.num_rows == 0:
-                return
-            asks = _queries(page.to_pylist(), access)
-            after = asks[-1][1].item_id
-            waiting: list[Reply] = []
-            committing: asyncio.Task[None] | None = None
-            reported = time.monotonic()
-            async for reply in client.ask_many(asks):
-                spool.append(reply)
-                waiting.append(reply)
-                summary.count(reply)
-                if len(waiting) >= REPLIES_A_COMMIT and (committing is None or committing.done()):
-                    if committing is not None:
-                        await committing
-                    # Written in a thread, so that requests stay in flight meanwhile.
-                    committing = asyncio.create_task(
-                        asyncio.to_thread(
-                            _commit, database, waiting, facts, spool.close_segment(), clock, run_id
-                        )
-                    )
-                    waiting = []
-                if time.monotonic() - reported >= SECONDS_BETWEEN_REPORTS:
-                    reported = time.monotonic()
-                    _log.info("%s", _progress(kinds, summary, total))
-            if committing is not None:
-                await committing
+            await asyncio.sleep(LEASE.total_seconds() / 4)
             await asyncio.to_thread(
-                _commit, database, waiting, facts, spool.close_segment(), clock, run_id
+                renew_leases, self._database, self._run_id, now=self._clock.now()
             )
 
+    async def _ask_page(self, client: SourceClient, asks: Sequence[Ask]) -> None:
+        waiting: list[Reply] = []
+        committing: asyncio.Task[None] | None = None
+        questions = ((self._access.source(ask.source), _query(ask)) for ask in asks)
+        async for reply in client.ask_many(questions):
+            if not reply.attempts:
+                self.summary.unanswered += 1
+                continue
+            self._spool.append(reply)
+            waiting.append(reply)
+            self.summary.count(reply)
+            if len(waiting) >= REPLIES_A_COMMIT and (committing is None or committing.done()):
+                if committing is not None:
+                    await committing
+                # Written in a thread, so that requests stay in flight meanwhile.
+                committing = asyncio.create_task(
+                    asyncio.to_thread(self._commit, waiting, self._spool.close_segment())
+                )
+                waiting = []
+            self._report()
+        if committing is not None:
+            await committing
+        await asyncio.to_thread(self._commit, waiting, self._spool.close_segment())
 
-def _progress(kinds: tuple[str, ...], summary: AskSummary, total: int) -> str:
-    errors = summary.results.get("error", 0)
-    failed = f", {errors:,} failed" if errors else ""
-    answered = f"{summary.calls - summary.recovered:,} of {total:,} calls answered"
-    return f"{'/'.join(kinds)} sources: {answered}{failed}"
+    def _commit(self, replies: Sequence[Reply], segment: Path | None) -> None:
+        self._file(replies, self._run_id)
+        if segment is not None:
+            segment.unlink()
 
+    def _file(self, replies: Sequence[Reply], run_id: str) -> None:
+        commit_replies(self._database, replies, self._facts, run_id=run_id, now=self._clock.now())
 
-def _queries(rows: list[dict[str, str]], access: SourceAccess) -> list[tuple[Source, ItemQuery]]:
-    return [
-        (
-            access.source(row["source"]),
-            ItemQuery(
-                row["item_id"], row["category"], row["natural_key"], row["title"], row["authors"]
-            ),
+    def _report(self) -> None:
+        if time.monotonic() - self._reported < SECONDS_BETWEEN_REPORTS:
+            return
+        self._reported = time.monotonic()
+        errors = self.summary.results.get("error", 0)
+        failed = f", {errors:,} failed" if errors else ""
+        answered = self.summary.calls - self.summary.recovered
+        _log.info(
+            "%s sources: %s of %s calls answered%s",
+            "/".join(self._kinds),
+            f"{answered:,}",
+            f"{self.total:,}",
+            failed,
         )
-        for row in rows
-    ]
+
+    def file_leftovers(self) -> None:
+        """File what a killed run had been answered and could not commit."""
+        summary = self.summary
+        for run_id, segments in self._spool.leftovers():
+            for segment in segments:
+                replies = {
+                    (reply.source, reply.query.item_id): reply
+                    for reply in read_segment(segment, self._access.sources, self._access.prefix)
+                    if reply.source in self._facts and reply.result != "error"
+                }
+                self._file(list(replies.values()), run_id)
+                segment.unlink()
+                for reply in replies.values():
+                    summary.count(reply)
+                summary.recovered += len(replies)
+        if summary.recovered:
+            _log.info("%s answers of a run that was cut short were filed", summary.recovered)
+            self.total = count_open_asks(self._database, self._kinds, now=self._clock.now())
 
 
-def _commit(
-    database: Database,
-    replies: list[Reply],
-    facts: Mapping[str, SourceFacts],
-    segment: Path | None,
-    clock: Clock,
-    run_id: str,
-) -> None:
-    commit_replies(database, replies, facts, run_id=run_id, now=clock.now())
-    if segment is not None:
-        segment.unlink()
+def _query(ask: Ask) -> ItemQuery:
+    return ItemQuery(ask.item_id, ask.category, ask.natural_key, ask.title, ask.authors)
 
 
 def _facts(database: Database, access: SourceAccess) -> dict[str, SourceFacts]:
     fresh = freshness(database)
     return {name: SourceFacts(access.source(name).kind, fresh[name]) for name in fresh}
-
-
-def _file_leftovers(
-    database: Database,
-    access: SourceAccess,
-    facts: Mapping[str, SourceFacts],
-    spool: Spool,
-    clock: Clock,
-    summary: AskSummary,
-) -> None:
-    """File what a killed run had been answered and could not commit."""
-    for run_id, segments in spool.leftovers():
-        for segment in segments:
-            replies = {
-                (reply.source, reply.query.item_id): reply
-                for reply in read_segment(segment, access.sources, access.prefix)
-                if reply.source in facts and reply.result != "error"
-            }
-            _commit(database, list(replies.values()), facts, segment, clock, run_id)
-            for reply in replies.values():
-                summary.count(reply)
-            summary.recovered += len(replies)
-    if summary.recovered:
-        _log.info("%s answers of a run that was cut short were filed", summary.recovered)

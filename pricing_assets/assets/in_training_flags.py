@@ -9,8 +9,8 @@ from pricing_assets.assets.presentation import OWNERS, bars, column_schema, prev
 from pricing_assets.assets.training_quality_scores import training_quality_scores
 from pricing_assets.core.gate import V1
 from pricing_assets.schema import tables as t
-from pricing_assets.store.decisions import finish_scans
 from pricing_assets.store.gate import flag_items
+from pricing_assets.store.queue import finish_scans
 from resources.clock import Clock
 from resources.database import Database
 

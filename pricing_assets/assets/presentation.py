@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import sqlalchemy as sa
 
+from pricing_assets.store.savings import Week
 from resources.database import AnySelect, Database, arrow_type
 
 if TYPE_CHECKING:
@@ -92,6 +93,27 @@ def line(title: str, unit: str, points: Sequence[tuple[str, float]]) -> dg.Markd
         axes.set_ylim(bottom=0)
         axes.set_ylabel(unit)
         axes.tick_params(axis="x", rotation=30)
+
+    return _picture(title, draw)
+
+
+def weekly(title: str, weeks: Sequence[Week]) -> dg.MarkdownMetadataValue:
+    """Return the calls made and saved by week as bars, and the USD saved as a line."""
+    if not weeks:
+        return dg.MetadataValue.md("*nothing yet*")
+
+    def draw(axes: "Axes") -> None:
+        names = [f"{week.monday:%d %b}" for week in weeks]
+        made = [week.calls_to_make for week in weeks]
+        axes.bar(names, [week.calls_saved for week in weeks], color=ACCENT, label="saved")
+        axes.bar(names, made, 0.35, color=GRID, edgecolor=INK, label="made")
+        axes.set_ylabel("calls")
+        axes.tick_params(axis="x", rotation=30)
+        axes.legend(loc="upper left", frameon=False)
+        usd = axes.twinx()
+        usd.plot(names, [week.saved_usd for week in weeks], color=INK, marker="o")
+        usd.set_ylim(bottom=0)
+        usd.set_ylabel("USD saved")
 
     return _picture(title, draw)
 

@@ -55,7 +55,7 @@ def raw_scans(
             f"inbox: {taken.read:,} readings, {taken.accepted:,} accepted, {taken.rejected:,} "
             f"rejected, {taken.known:,} known before; {refused:,} files refused"
         )
-    pending = pending_count(database)
+    pending = pending_count(database, now=clock.now())
     _log.info(f"{pending:,} scans are pending")
     scans = status(database, DEFAULT_USER)["scans"]
     reasons = sorted(scans["rejected_by_reason"].items(), key=lambda entry: -entry[1])

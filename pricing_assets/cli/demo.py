@@ -153,7 +153,8 @@ def _summary(
     )
     _row("calls saved", f"{calls['saved']:,}, worth ${calls['saved_usd']:.2f}")
     for count in counts_by_reason(database, run_id):
-        _row("", f"{count.decisions:>6,}  {count.action}: {count.reason}")
+        source = count.source.removeprefix(settings.source_prefix)
+        _row("", f"{count.calls:>6,}  {count.action} {source}: {count.reason}")
     if not calls["made"]:
         _row("", "Nothing was asked: everything is fresh.")
     _row("items scored", f"{state['items_scored']:,} of {state['items']:,}")

@@ -1,7 +1,8 @@
 """When asking a source again is worth it: the rules of the unified index.
 
 The statement that applies them to all pending scans at once is in
-`pricing_assets.store.decisions`.
+`pricing_assets.store.decisions`. How long the answer of one source stays good is in
+`data_sources`, from what the source declares.
 """
 
 from collections.abc import Mapping
@@ -17,6 +18,22 @@ RETRY_AFTER = (timedelta(days=1), timedelta(days=3), timedelta(days=7), timedelt
 nothing usable. They grow, so that a source that knows nothing of an item is not paid at
 every scan to say so."""
 
+ITEM_FRESHNESS = timedelta(days=30)
+"""How long an item as a whole stays good: one that nothing was learnt of for longer, and that no
+scan asks for, is renewed by the refresh."""
+
+LEASE = timedelta(minutes=10)
+"""How long a run that asks may be silent before another may ask the same. It renews its leases
+all the while, so this only counts from its death."""
+
+DEFERRAL = timedelta(minutes=5)
+"""After how long to decide anew for a scan whose question could not be put: another run was
+asking it, or its source took no questions."""
+
+REFRESH_LAPSES = timedelta(days=7)
+"""After how long a call that a refresh planned and nobody made is forgotten: the next refresh
+plans it anew."""
+
 ASK_REASONS: Mapping[str, str] = {
     "new": "never asked",
     "stale": "the last answer is older than the source's freshness",
@@ -28,8 +45,13 @@ SKIP_REASONS: Mapping[str, str] = {
     "fresh": "the last answer is still fresh",
     "duplicate": "the same item is asked for by an earlier pending scan",
     "backoff": "the source had nothing, and its waiting time is not over",
+    "leased": "another run is asking this right now",
+    "budget": "the source's budget for the day is spent",
 }
 """Why a source is not asked."""
+
+PUT_OFF: frozenset[str] = frozenset({"leased", "budget"})
+"""Reasons that save nothing: the scan stays pending, and is decided anew later."""
 
 
 def is_usable(result: FetchResult, completeness: float | None) -> bool:

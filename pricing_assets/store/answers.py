@@ -64,12 +64,14 @@ def commit_replies(
     run_id: str,
     now: datetime,
 ) -> None:
-    """Store a batch of replies in one transaction and settle the asks that they answer.
+    """Store a batch of replies in one transaction, and give up the leases that they answer.
 
     Args:
-        replies: At most one for each (item, source).
+        replies: At most one for each (item, source). One that was never sent, since its source
+            took no questions, is no fetch: it leaves nothing, and stays in the queue.
         sources: Facts by stored source name.
     """
+    replies = [reply for reply in replies if reply.attempts]
     index = _index_rows(database, replies)
     # An answer that is found on disk after a crash may have been committed before it.
     replies = [reply for reply in replies if not _is_filed(reply, index)]
@@ -147,7 +149,7 @@ def _index_rows(database: Database, replies: Iterable[Reply]) -> dict[str, dict[
         index.c.result,
         index.c.completeness,
         index.c.misses,
-    ).where(index.c.item_id.in_(ids))
+    ).where(index.c.item_id.in_(ids), index.c.last_fetched_at.is_not(None))
     for row in database.rows(statement):
         found[row.item_id][row.source] = _IndexRow(
             row.last_fetched_at, row.result, row.completeness, row.misses
@@ -418,27 +420,12 @@ def _file_index(
                 "completeness": pa.array([row.completeness for row, _ in entries], pa.float64()),
                 "misses": pa.array([row.misses for row, _ in entries], pa.int64()),
                 "next_due_at": pa.array([due for _, due in entries], _MOMENT),
+                "lease_run_id": pa.nulls(len(rows), pa.string()),
+                "lease_until": pa.nulls(len(rows), _MOMENT),
             }
         ),
-        update=("last_fetched_at", "result", "completeness", "misses", "next_due_at"),
-    )
-    settled_asks = bulk.stage(
-        pa.table(
-            {
-                "item_id": [reply.query.item_id for reply in replies],
-                "source": [reply.source for reply in replies],
-                "settled_at": pa.array([reply.requested_at for reply in replies], _MOMENT),
-            }
-        )
-    )
-    decisions = t.enrichment_decisions
-    bulk.execute(
-        sa.update(decisions)
-        .values(settled_at=settled_asks.c.settled_at)
-        .where(
-            decisions.c.item_id == settled_asks.c.item_id,
-            decisions.c.source == settled_asks.c.source,
-            decisions.c.action == "ask",
-            decisions.c.settled_at.is_(None),
-        )
+        update=(
+            *("last_fetched_at", "result", "completeness", "misses", "next_due_at"),
+            *("lease_run_id", "lease_until"),
+        ),
     )

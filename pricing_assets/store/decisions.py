@@ -1,266 +1,360 @@
 """The unified index at work: one statement decides for every pending scan and source."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
-import pyarrow as pa
 import sqlalchemy as sa
 
-from pricing_assets.core.freshness import ASK_REASONS, LOW_QUALITY
+from pricing_assets.core.freshness import (
+    ASK_REASONS,
+    DEFERRAL,
+    LOW_QUALITY,
+    PUT_OFF,
+    SKIP_REASONS,
+)
 from pricing_assets.schema import tables as t
-from resources.database import AnySelect, Database
+from pricing_assets.store.budgets import Budget, budgets
+from pricing_assets.store.queue import asks_for, is_pending, moment, standing
+from resources.database import AnySelect, Bulk, Database
 
-_asks = t.enrichment_decisions.alias("earlier")
+DECIDING_LOCK = 7_204_512
+"""PostgreSQL advisory lock: two runs that decide at once would both ask for the same item."""
+
+
+@dataclass(frozen=True, slots=True)
+class Askable:
+    """A source that can be asked: its stored name, categories, and USD for a call."""
+
+    name: str
+    categories: tuple[str, ...]
+    cost_usd: Decimal
 
 
 @dataclass(frozen=True, slots=True)
 class ReasonCount:
-    """How many decisions of one run were taken for one reason, and what they cost or save."""
+    """How many calls to a source were decided for one reason, and what they cost or save."""
 
     action: str
+    source: str
     reason: str
-    decisions: int
-    cost_usd: Decimal
+    calls: int
+    usd: Decimal
 
 
-def decide(database: Database, *, now: datetime, run_id: str) -> int:
-    """Decide for every pending scan that has no decision yet; return how many were written.
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What one round of decisions gave: how many scans, and the calls by source and reason."""
 
-    One row for each (scan, source that can answer its category). A scan that was decided
-    before, in this run or in one that was cut short, keeps its decision.
+    scans: int
+    counts: tuple[ReasonCount, ...]
+
+
+def decide(database: Database, *, now: datetime, run_id: str) -> Decided:
+    """Decide for every pending scan that has no decision yet, or whose decision is put off.
+
+    A scan that was decided before, in this run or in one that was cut short, keeps its
+    decision. Everything is one transaction.
     """
+    sources = askable_sources(database)
+    spent = budgets(database, now=now)
+    with database.begin() as connection:
+        batch = connection.execute(
+            sa.insert(t.decision_batches)
+            .values(run_id=run_id, decided_at=now)
+            .returning(t.decision_batches.c.id)
+        ).scalar_one()
     with database.bulk() as bulk:
-        return bulk.insert_from(t.enrichment_decisions, decision_rows(now=now, run_id=run_id))
+        if database.dialect == "postgresql":
+            bulk.execute(sa.select(sa.func.pg_advisory_xact_lock(DECIDING_LOCK)))
+        rows = decision_rows(database, sources, spent, now=now, batch=batch)
+        scans = bulk.insert_from(
+            t.enrichment_decisions,
+            rows,
+            update=[c.name for c in rows.selected_columns if c.name != "scan_id"],
+        )
+        counts = _counts(bulk, sources, batch)
+        _sum_up(bulk, batch, scans, counts)
+    return Decided(scans, counts)
 
 
-def decision_rows(*, now: datetime, run_id: str) -> AnySelect:
-    """Return the select that gives the decisions for all pending scans, set-based."""
-    scans, index, source = t.scans, t.unified_index, t.data_sources
-    pending = (
-        sa.select(
-            scans.c.id.label("scan_id"),
-            scans.c.item_id,
-            t.items.c.category,
-            sa.func.row_number()
-            .over(partition_by=scans.c.item_id, order_by=scans.c.id)
-            .label("place"),
-        )
-        .join(t.items, t.items.c.id == scans.c.item_id)
-        .where(
-            scans.c.processed_at.is_(None),
-            scans.c.status == "accepted",
-            ~sa.exists().where(t.enrichment_decisions.c.scan_id == scans.c.id),
-        )
-        .subquery("pending")
-    )
-    moment = sa.literal(now, index.c.next_due_at.type)
-    open_ask = sa.exists().where(
-        _asks.c.item_id == pending.c.item_id,
-        _asks.c.source == source.c.name,
-        _asks.c.action == "ask",
-        _asks.c.settled_at.is_(None),
-    )
-    reason = sa.case(
-        (pending.c.place > 1, "duplicate"),
-        (open_ask, "duplicate"),
-        (index.c.item_id.is_(None), "new"),
-        (sa.and_(index.c.next_due_at > moment, index.c.result != "found"), "backoff"),
-        (sa.and_(index.c.next_due_at > moment, index.c.misses == 0), "fresh"),
-        (index.c.next_due_at > moment, "backoff"),
-        (index.c.completeness < LOW_QUALITY, "low_quality"),
-        else_="stale",
-    )
-    decided = (
-        sa.select(
-            pending.c.scan_id,
-            pending.c.item_id,
-            source.c.name.label("source"),
-            reason.label("reason"),
-            source.c.cost_per_call_usd.label("cost_usd"),
-        )
-        .select_from(pending)
-        .join(
-            source,
-            sa.and_(
-                source.c.is_active,
-                source.c.categories.like('%"' + pending.c.category + '"%'),
-            ),
-        )
-        .outerjoin(
-            index,
-            sa.and_(index.c.item_id == pending.c.item_id, index.c.source == source.c.name),
-        )
-        .subquery("decided")
-    )
-    return sa.select(
-        decided.c.scan_id,
-        decided.c.item_id,
-        decided.c.source,
-        sa.case((decided.c.reason.in_(sorted(ASK_REASONS)), "ask"), else_="skip").label("action"),
-        decided.c.reason,
-        decided.c.cost_usd,
-        sa.literal(now, t.enrichment_decisions.c.decided_at.type).label("decided_at"),
-        sa.literal(run_id).label("run_id"),
-    )
-
-
-def counts_by_reason(database: Database, run_id: str | None = None) -> list[ReasonCount]:
-    """Count the decisions of one run, or of all runs, by reason."""
-    decisions = t.enrichment_decisions
-    statement = (
-        sa.select(
-            decisions.c.action,
-            decisions.c.reason,
-            sa.func.count().label("decisions"),
-            sa.func.sum(decisions.c.cost_usd).label("cost_usd"),
-        )
-        .group_by(decisions.c.action, decisions.c.reason)
-        .order_by(decisions.c.action, sa.desc("decisions"), decisions.c.reason)
-    )
-    if run_id is not None:
-        statement = statement.where(decisions.c.run_id == run_id)
+def askable_sources(database: Database) -> list[Askable]:
+    """Return the active sources that answer about items, by name."""
+    sources = t.data_sources
     return [
-        ReasonCount(row.action, row.reason, row.decisions, row.cost_usd)
-        for row in database.rows(statement)
+        Askable(row.name, tuple(json.loads(row.categories)), row.cost_per_call_usd)
+        for row in database.rows(
+            sa.select(sources.c.name, sources.c.categories, sources.c.cost_per_call_usd)
+            .where(sources.c.is_active)
+            .order_by(sources.c.name)
+        )
     ]
 
 
-def open_asks(database: Database, kinds: tuple[str, ...], after: str, items: int) -> pa.Table:
-    """Return the next page of the queue: what is to be asked about up to `items` items.
+def decision_rows(
+    database: Database,
+    sources: Sequence[Askable],
+    spent: Mapping[str, Budget],
+    *,
+    now: datetime,
+    batch: int,
+) -> AnySelect:
+    """Return the select that gives the decisions for all pending scans, set-based."""
+    if not sources:
+        raise ValueError("no source is active: set the credentials of one, or use the sandbox")
+    reasoned = _reasoned(database, _undecided(now), sources, now=now)
+    # The subquery stands alone, or every use of a reason would be worked out anew.
+    row = _within_budgets(reasoned, sources, spent).offset(0).subquery("reasoned")
+    reasons = [row.c[f"reason_{number}"] for number in range(len(sources))]
+    first = row.c.again.is_(None)
+    calls, saved_calls = _zero(), _zero()
+    cost, saved = _zero(), _zero()
+    text: sa.ColumnElement[Any] = sa.literal("|", sa.Text())
+    for source, reason in zip(sources, reasons, strict=True):
+        asked, skipped = _is_one_of(reason, ASK_REASONS), _is_one_of(reason, _SAVING)
+        calls += sa.case((asked, 1), else_=0)
+        saved_calls += sa.case((sa.and_(skipped, first), 1), else_=0)
+        if source.cost_usd:
+            usd = sa.literal(source.cost_usd, t.enrichment_decisions.c.cost_usd.type)
+            cost += sa.case((asked, usd), else_=0)
+            saved += sa.case((sa.and_(skipped, first), usd), else_=0)
+        word = sa.case((asked, f"ask:{source.name}:"), else_=f"skip:{source.name}:")
+        text += sa.case((reason.is_(None), ""), else_=word + reason + "|")
+    return sa.select(
+        row.c.scan_id,
+        sa.literal(batch, sa.BigInteger()).label("batch_id"),
+        calls.label("calls_to_make"),
+        saved_calls.label("calls_saved"),
+        sa.cast(cost, t.enrichment_decisions.c.cost_usd.type).label("cost_usd"),
+        sa.cast(saved, t.enrichment_decisions.c.saved_usd.type).label("saved_usd"),
+        text.label("reasons"),
+        _deferred_until(sources, reasons, spent, now).label("deferred_until"),
+    ).order_by(row.c.scan_id)
 
-    Args:
-        kinds: Kinds of sources, such as `metadata`.
-        after: Item id of the page before's end; empty for the first page.
 
-    Returns:
-        Rows (item_id, source, category, natural_key, title, authors), whole items, by item.
+def next_reasons(database: Database, item_id: str, *, now: datetime) -> dict[str, str]:
+    """Return what would be decided now if an item were scanned: the reason by source.
+
+    Asks that already wait in the queue count as `duplicate`.
     """
-    decisions = t.enrichment_decisions
-    queue = (
-        sa.select(decisions.c.item_id, decisions.c.source)
-        .join(t.data_sources, t.data_sources.c.name == decisions.c.source)
-        .where(
-            decisions.c.settled_at.is_(None),
-            decisions.c.action == "ask",
-            decisions.c.item_id > after,
-            t.data_sources.c.kind.in_(kinds),
-            t.data_sources.c.is_active,
-        )
-        .distinct()
-        .subquery("queue")
-    )
-    page = (
-        sa.select(queue.c.item_id)
-        .distinct()
-        .order_by(queue.c.item_id)
-        .limit(items)
-        .subquery("page")
-    )
-    return database.read_arrow(
+    sources = askable_sources(database)
+    queued = standing(now)
+    base = (
         sa.select(
-            queue.c.item_id,
-            queue.c.source,
+            sa.literal(0).label("scan_id"),
+            t.items.c.id.label("item_id"),
             t.items.c.category,
-            t.items.c.natural_key,
-            t.items.c.title,
-            t.books.c.authors,
+            sa.literal(1).label("place"),
+            sa.null().label("again"),
+            queued.c.reasons.label("standing"),
+            queued.c.since,
         )
-        .join(page, page.c.item_id == queue.c.item_id)
-        .join(t.items, t.items.c.id == queue.c.item_id)
-        .outerjoin(t.books, t.books.c.item_id == queue.c.item_id)
-        .order_by(queue.c.item_id, queue.c.source)
+        .outerjoin(queued, queued.c.item_id == t.items.c.id)
+        .where(t.items.c.id == item_id)
     )
+    reasoned = _reasoned(database, base, sources, now=now).subquery("reasoned")
+    spent = budgets(database, now=now)
+    found = database.rows(sa.select(reasoned))
+    if not found:
+        return {}
+    reasons: dict[str, str] = {}
+    for number, source in enumerate(sources):
+        reason = found[0]._mapping[f"reason_{number}"]
+        if reason in ASK_REASONS and source.name in spent and spent[source.name].calls < 1:
+            reason = "budget"
+        if reason is not None:
+            reasons[source.name] = reason
+    return reasons
 
 
-def count_open_asks(database: Database, kinds: tuple[str, ...]) -> int:
-    """Count the calls that are waiting to be made to sources of these kinds."""
-    decisions = t.enrichment_decisions
-    statement = (
-        sa.select(sa.func.count())
-        .select_from(decisions)
-        .join(t.data_sources, t.data_sources.c.name == decisions.c.source)
+def counts_by_reason(database: Database, run_id: str | None = None) -> list[ReasonCount]:
+    """Return the calls of one run's decisions, or of all, by action, source and reason."""
+    batches = t.decision_batches
+    statement = sa.select(batches.c.by_reason)
+    if run_id is not None:
+        statement = statement.where(batches.c.run_id == run_id)
+    entries = [entry for row in database.rows(statement) for entry in json.loads(row.by_reason)]
+    total: dict[tuple[str, str, str], ReasonCount] = {}
+    for action, source, reason, calls, usd in entries:
+        key = (action, source, reason)
+        before = total.get(key, ReasonCount(*key, 0, Decimal(0)))
+        total[key] = replace(before, calls=before.calls + calls, usd=before.usd + Decimal(usd))
+    return sorted(total.values(), key=lambda count: (count.action, -count.calls, count.reason))
+
+
+_SAVING = frozenset(SKIP_REASONS) - PUT_OFF
+
+
+def _undecided(now: datetime) -> AnySelect:
+    """Return the pending scans to decide, with what already waits in the queue for their item."""
+    scans, decisions, queued = t.scans, t.enrichment_decisions, standing(now)
+    return (
+        sa.select(
+            scans.c.id.label("scan_id"),
+            scans.c.item_id,
+            scans.c.category,
+            sa.func.row_number()
+            .over(partition_by=scans.c.item_id, order_by=scans.c.id)
+            .label("place"),
+            decisions.c.scan_id.label("again"),
+            queued.c.reasons.label("standing"),
+            queued.c.since,
+        )
+        .outerjoin(decisions, decisions.c.scan_id == scans.c.id)
+        .outerjoin(queued, queued.c.item_id == scans.c.item_id)
         .where(
-            decisions.c.settled_at.is_(None),
-            decisions.c.action == "ask",
-            t.data_sources.c.is_active,
-            t.data_sources.c.kind.in_(kinds),
+            is_pending(),
+            sa.or_(decisions.c.scan_id.is_(None), decisions.c.deferred_until <= moment(now)),
         )
     )
-    return int(database.scalar(statement) or 0)
 
 
-def disagreements(database: Database) -> dict[str, int]:
-    """Count where index and store disagree, by kind of disagreement; empty when they agree."""
-    index, versions = t.unified_index, t.metadata_versions
-    unindexed = (
-        sa.select(sa.func.count())
-        .select_from(versions)
-        .outerjoin(
+def _reasoned(
+    database: Database,
+    base: AnySelect,
+    sources: Sequence[Askable],
+    *,
+    now: datetime,
+) -> AnySelect:
+    """Return `base` with a column `reason_N` for each source: null where it knows no such item."""
+    row = base.subquery("base")
+    joined: sa.FromClause = row
+    reasons = []
+    for number, source in enumerate(sources):
+        index = _index_of(database, row, source, number)
+        joined = joined.outerjoin(
             index,
-            sa.and_(index.c.item_id == versions.c.item_id, index.c.source == versions.c.source),
+            sa.true()
+            if database.dialect == "postgresql"
+            else sa.and_(index.c.item_id == row.c.item_id, index.c.source == source.name),
         )
-        .where(index.c.item_id.is_(None))
-    )
-    # Market sources leave no metadata: their calls tell that they were asked.
-    uncounted = (
-        sa.select(sa.func.count())
-        .select_from(t.api_calls)
-        .outerjoin(
-            index,
-            sa.and_(
-                index.c.item_id == t.api_calls.c.item_id,
-                index.c.source == t.api_calls.c.source,
+        due, lease = index.c.next_due_at, index.c.lease_until
+        waits = sa.and_(
+            row.c.standing.is_not(None),
+            asks_for(row.c.standing, sa.literal(source.name)),
+            sa.or_(index.c.last_fetched_at.is_(None), index.c.last_fetched_at < row.c.since),
+        )
+        reason = sa.case(
+            (row.c.place > 1, "duplicate"),
+            (waits, "duplicate"),
+            (lease > moment(now), "leased"),
+            (index.c.last_fetched_at.is_(None), "new"),
+            (
+                due > moment(now),
+                sa.case(
+                    (sa.and_(index.c.result == "found", index.c.misses == 0), "fresh"),
+                    else_="backoff",
+                ),
             ),
+            (index.c.completeness < LOW_QUALITY, "low_quality"),
+            else_="stale",
         )
-        .where(index.c.item_id.is_(None))
-    )
-    calls = (
-        sa.select(t.api_calls.c.item_id)
-        .where(
-            t.api_calls.c.item_id == index.c.item_id,
-            t.api_calls.c.source == index.c.source,
-            t.api_calls.c.requested_at >= index.c.last_fetched_at,
-        )
-        .exists()
-    )
-    unfetched = sa.select(sa.func.count()).select_from(index).where(~calls)
-    counts = {
-        "metadata that the index does not know of": database.scalar(unindexed),
-        "calls that the index does not know of": database.scalar(uncounted),
-        "index rows newer than any call": database.scalar(unfetched),
-    }
-    return {name: count for name, count in counts.items() if count}
+        knows = row.c.category.in_(source.categories)
+        reasons.append(sa.case((knows, reason)).label(f"reason_{number}"))
+    return sa.select(row.c.scan_id, row.c.item_id, row.c.again, *reasons).select_from(joined)
 
 
-def finish_scans(database: Database, *, now: datetime) -> int:
-    """Mark the pending scans processed that are decided and wait for no answer.
+def _index_of(database: Database, row: sa.Subquery, source: Askable, number: int) -> sa.FromClause:
+    """Return the index's row for an item and a source.
 
-    Also waits for the item's stages: a scan is done when its item has been gated on the
-    evidence that was fetched.
+    A lateral join with a limit makes PostgreSQL look each up, whatever it thinks of the tables'
+    sizes: a join by hash would read the whole index for every batch of scans.
     """
-    scans, decisions, items = t.scans, t.enrichment_decisions, t.items
-    decided = sa.exists().where(decisions.c.scan_id == scans.c.id)
-    # A source that is not asked any more, as after a change of profile, is not waited for.
-    waiting = sa.exists().where(
-        decisions.c.item_id == scans.c.item_id,
-        decisions.c.action == "ask",
-        decisions.c.settled_at.is_(None),
-        decisions.c.source == t.data_sources.c.name,
-        t.data_sources.c.is_active,
+    index = t.unified_index.alias(f"index_{number}")
+    if database.dialect != "postgresql":
+        return index
+    return (
+        sa.select(index)
+        .where(index.c.item_id == row.c.item_id, index.c.source == source.name)
+        .limit(1)
+        .lateral(f"of_{number}")
     )
-    behind = sa.exists().where(
-        items.c.id == scans.c.item_id,
-        items.c.market_fetched_at.is_distinct_from(items.c.in_training_as_of),
+
+
+def _within_budgets(
+    reasoned: AnySelect, sources: Sequence[Askable], spent: Mapping[str, Budget]
+) -> AnySelect:
+    """Return `reasoned` where the asks beyond a source's budget of the day are `budget`."""
+    if not spent:
+        return reasoned
+    row = reasoned.subquery("unlimited")
+    columns: list[sa.ColumnElement[Any]] = [row.c.scan_id, row.c.item_id, row.c.again]
+    for number, source in enumerate(sources):
+        reason: sa.ColumnElement[Any] = row.c[f"reason_{number}"]
+        if source.name in spent:
+            asked = sa.case((_is_one_of(reason, ASK_REASONS), 1), else_=0)
+            # First come, first served.
+            place = sa.func.sum(asked).over(order_by=row.c.scan_id, rows=(None, 0))
+            left = spent[source.name].calls
+            reason = sa.case((sa.and_(asked == 1, place > left), "budget"), else_=reason)
+        columns.append(reason.label(f"reason_{number}"))
+    return sa.select(*columns)
+
+
+def _deferred_until(
+    sources: Sequence[Askable],
+    reasons: Sequence[sa.ColumnElement[Any]],
+    spent: Mapping[str, Budget],
+    now: datetime,
+) -> sa.ColumnElement[Any]:
+    leased = sa.or_(*(reason == "leased" for reason in reasons))
+    tomorrow = [
+        (reason == "budget", moment(spent[source.name].renewed_at))
+        for source, reason in zip(sources, reasons, strict=True)
+        if source.name in spent
+    ]
+    return sa.case((leased, moment(now + DEFERRAL)), *tomorrow, else_=sa.null())
+
+
+def _counts(bulk: Bulk, sources: Sequence[Askable], batch: int) -> tuple[ReasonCount, ...]:
+    decisions = t.enrichment_decisions
+    costs = {source.name: source.cost_usd for source in sources}
+    calls: dict[tuple[str, str, str], int] = {}
+    for reasons, scans in bulk.rows(
+        sa.select(decisions.c.reasons, sa.func.count())
+        .where(decisions.c.batch_id == batch)
+        .group_by(decisions.c.reasons)
+    ):
+        for action, source, reason in parse_reasons(reasons):
+            calls[action, source, reason] = calls.get((action, source, reason), 0) + scans
+    return tuple(
+        ReasonCount(*key, number, number * costs[key[1]]) for key, number in sorted(calls.items())
     )
-    return database.execute(
-        sa.update(scans)
-        .values(processed_at=now)
-        .where(
-            scans.c.processed_at.is_(None),
-            scans.c.status == "accepted",
-            decided,
-            ~waiting,
-            ~behind,
+
+
+def parse_reasons(reasons: str) -> list[tuple[str, str, str]]:
+    """Return the (action, source, reason) of each source in a decision's text."""
+    parts = [entry.split(":", 1) for entry in reasons.strip("|").split("|") if entry]
+    return [(action, *rest.rsplit(":", 1)) for action, rest in parts]  # type: ignore[misc]
+
+
+def _sum_up(bulk: Bulk, batch: int, scans: int, counts: Sequence[ReasonCount]) -> None:
+    batches, decisions = t.decision_batches, t.enrichment_decisions
+    names = ("calls_to_make", "calls_saved", "cost_usd", "saved_usd")
+    sums = sa.select(
+        *(sa.func.coalesce(sa.func.sum(decisions.c[name]), 0) for name in names)
+    ).where(decisions.c.batch_id == batch)
+    (totals,) = bulk.rows(sums)
+    by_reason = [[c.action, c.source, c.reason, c.calls, str(c.usd)] for c in counts]
+    bulk.execute(
+        sa.update(batches)
+        .where(batches.c.id == batch)
+        .values(
+            scans=scans,
+            by_reason=json.dumps(by_reason),
+            **dict(zip(names, totals, strict=True)),
         )
     )
+
+
+def _is_one_of(
+    reason: sa.ColumnElement[Any], reasons: Mapping[str, str] | frozenset[str]
+) -> sa.ColumnElement[bool]:
+    return reason.in_(sorted(reasons))
+
+
+def _zero() -> sa.ColumnElement[Any]:
+    return sa.literal_column("0", sa.Integer())

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from pricing_assets.core.codes import isbn10_of
 from pricing_assets.schema import tables as t
+from pricing_assets.store.queue import is_pending, moment
 from resources.database import Bulk, Database
 
 TRANSACTION_ROWS = 50_000
@@ -97,7 +98,7 @@ def _create_items(bulk: Bulk, readings: pa.Table, now: datetime) -> None:
     distinct = distinct.sort_by("item_id")
     if distinct.num_rows == 0:
         return
-    moment = _constant(distinct, now)
+    created = _constant(distinct, now)
     bulk.upsert(
         t.items,
         pa.table(
@@ -105,8 +106,8 @@ def _create_items(bulk: Bulk, readings: pa.Table, now: datetime) -> None:
                 "id": distinct["item_id"],
                 "category": distinct["category"],
                 "natural_key": distinct["natural_key"],
-                "created_at": moment,
-                "updated_at": moment,
+                "created_at": created,
+                "updated_at": created,
             }
         ),
     )
@@ -125,15 +126,15 @@ def _create_items(bulk: Bulk, readings: pa.Table, now: datetime) -> None:
 
 
 def _insert_scans(bulk: Bulk, readings: pa.Table, user_id: str, now: datetime) -> tuple[int, int]:
-    staged = bulk.stage(readings.drop_columns(["category", "natural_key"]))
-    moment = sa.literal(now, t.scans.c.received_at.type)
+    staged = bulk.stage(readings.drop_columns(["natural_key"]))
+    received = moment(now)
     rows = sa.select(
         sa.literal(user_id).label("user_id"),
         *(staged.c[name] for name in ("origin", "origin_name", "line", "code")),
         sa.case((staged.c.reason.is_(None), "accepted"), else_="rejected").label("status"),
-        *(staged.c[name] for name in ("reason", "note", "item_id")),
-        sa.func.coalesce(staged.c.scanned_at, moment).label("scanned_at"),
-        moment.label("received_at"),
+        *(staged.c[name] for name in ("reason", "note", "item_id", "category")),
+        sa.func.coalesce(staged.c.scanned_at, received).label("scanned_at"),
+        received.label("received_at"),
     )
     accepted = bulk.insert_from(t.scans, rows.where(staged.c.reason.is_(None)))
     rejected = bulk.insert_from(t.scans, rows.where(staged.c.reason.is_not(None)))
@@ -144,7 +145,11 @@ def _constant(table: pa.Table, moment: datetime) -> pa.Array:
     return pa.repeat(pa.scalar(moment, pa.timestamp("us", tz="UTC")), table.num_rows)
 
 
-def pending_count(database: Database) -> int:
-    """Count the accepted scans that have not been through the pipeline."""
-    pending = (t.scans.c.processed_at.is_(None)) & (t.scans.c.status == "accepted")
-    return int(database.scalar(sa.select(sa.func.count()).where(pending)) or 0)
+def pending_count(database: Database, *, now: datetime) -> int:
+    """Count the accepted scans that wait for the pipeline; those that are put off do not."""
+    decisions = t.enrichment_decisions
+    put_off = sa.exists().where(
+        decisions.c.scan_id == t.scans.c.id, decisions.c.deferred_until > moment(now)
+    )
+    statement = sa.select(sa.func.count()).select_from(t.scans).where(is_pending(), ~put_off)
+    return int(database.scalar(statement) or 0)

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from pricing_assets.core.gate import QUALITY_TIERS, tier_sql
 from pricing_assets.schema import tables as t
+from pricing_assets.store.savings import saved_calls
 from resources.database import Database
 
 
@@ -76,24 +77,20 @@ def status(database: Database, user_id: str) -> dict[str, Any]:
 
 def call_counts(database: Database, run_id: str | None = None) -> dict[str, Any]:
     """Return the calls made, saved, failed and their cost, of one run or of all."""
-    calls, decisions = t.api_calls, t.enrichment_decisions
+    calls = t.api_calls
     made = sa.select(
         sa.func.count().label("calls"),
         sa.func.coalesce(sa.func.sum(calls.c.cost_usd), 0).label("cost"),
         sa.func.sum(sa.case((calls.c.result == "error", 1), else_=0)).label("errors"),
     )
-    saved = sa.select(
-        sa.func.count().label("calls"),
-        sa.func.coalesce(sa.func.sum(decisions.c.cost_usd), 0).label("cost"),
-    ).where(decisions.c.action == "skip")
     if run_id is not None:
         made = made.where(calls.c.run_id == run_id)
-        saved = saved.where(decisions.c.run_id == run_id)
-    made_row, saved_row = database.rows(made)[0], database.rows(saved)[0]
+    (made_row,) = database.rows(made)
+    saved, saved_usd = saved_calls(database, run_id)
     return {
         "made": made_row.calls,
-        "saved": saved_row.calls,
+        "saved": saved,
         "errors": int(made_row.errors or 0),
         "cost_usd": round(float(made_row.cost), 4),
-        "saved_usd": round(float(saved_row.cost), 4),
+        "saved_usd": round(float(saved_usd), 4),
     }

@@ -14,7 +14,8 @@ from pricing_assets.assets import asking
 from pricing_assets.assets.asking import AskSummary, ask_open
 from pricing_assets.assets.raw_scans import take_inbox
 from pricing_assets.schema import tables as t
-from pricing_assets.store.decisions import count_open_asks, decide, open_asks
+from pricing_assets.store.decisions import decide
+from pricing_assets.store.queue import count_open_asks, release_leases, take_asks
 from resources.database import Database
 from resources.sandbox.process import SandboxProcess
 from resources.source_access import SourceAccess
@@ -31,7 +32,7 @@ def decided(platform: Platform) -> Iterator[Database]:
     platform.scan(isbns(20))
     with platform.database() as database:
         take_inbox(database, platform.clock, platform.settings, 10)
-        assert decide(database, now=platform.clock.now(), run_id="first") == 80
+        assert decide(database, now=platform.clock.now(), run_id="first").scans == 20
         yield database
 
 
@@ -64,8 +65,8 @@ def test_only_sources_of_the_kind_are_asked(platform: Platform, decided: Databas
     new = answered(platform, start)
     assert {source for source, _ in new} == {"open_library", "google_books"}
     assert set(new.values()) == {1}
-    assert count_open_asks(decided, METADATA) == 0
-    assert count_open_asks(decided, ("sold", "ask")) == 40
+    assert count_open_asks(decided, METADATA, now=platform.clock.now()) == 0
+    assert count_open_asks(decided, ("sold", "ask"), now=platform.clock.now()) == 40
     assert list(platform.settings.spool.iterdir()) == []
 
 
@@ -96,9 +97,7 @@ def test_a_source_that_is_away_is_an_error_and_stops_nothing(
         gone = sandbox.url
     away = platform.with_sandbox(gone)
     decided.execute(
-        sa.update(t.enrichment_decisions)
-        .values(settled_at=platform.clock.now())
-        .where(t.enrichment_decisions.c.source != "sandbox:open_library")
+        sa.update(t.data_sources).values(is_active=t.data_sources.c.name == "sandbox:open_library")
     )
     summary = ask(away, decided)
     assert summary.results == {"error": 20}
@@ -151,14 +150,17 @@ def leave_behind(platform: Platform, run_id: str = "killed") -> list[Reply]:
         spool = Keeps(platform.settings.spool, run_id)
 
         async def ask_some() -> None:
-            page = open_asks(database, METADATA, "", 50)
-            pairs = asking._queries(page.to_pylist(), access)
+            now = platform.clock.now()
+            asks, _ = take_asks(database, METADATA, now=now, run_id=run_id, after="", items=50)
+            pairs = [(access.source(ask.source), asking._query(ask)) for ask in asks[:16]]
             async with access.client() as client:
-                async for reply in client.ask_many(pairs[:16]):
+                async for reply in client.ask_many(pairs):
                     spool.append(reply)
 
         asyncio.run(ask_some())
         spool.close()
+        # As the next run's check does for a run that is gone.
+        release_leases(database, run_id)
     return replies
 
 

@@ -15,10 +15,9 @@ from sqlalchemy.engine import make_url
 
 from pricing_assets.loading import load_training_set
 from pricing_assets.schema import tables as t
-from pricing_assets.store.decisions import counts_by_reason
 from pricing_assets.store.status import call_counts
 from resources import sandbox
-from tests.runs import SANDBOX_SOURCES, Platform, asked, evaluation, isbns, metadata
+from tests.runs import SANDBOX_SOURCES, Platform, asked, evaluation, isbns, metadata, reasons
 
 BOOKS = isbns(80)
 CANARY = "canary-9f3c"
@@ -40,11 +39,6 @@ def calls(platform: Platform, run_id: str | None = None) -> int:
     with platform.database() as database:
         made: int = call_counts(database, run_id)["made"]
     return made
-
-
-def reasons(platform: Platform, run_id: str) -> dict[str, int]:
-    with platform.database() as database:
-        return {count.reason: count.decisions for count in counts_by_reason(database, run_id)}
 
 
 def requests_made(url: str) -> Counter[str]:

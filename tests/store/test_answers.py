@@ -12,7 +12,9 @@ from pricing_assets.core.answers import Listing
 from pricing_assets.schema import tables as t
 from pricing_assets.store.answers import commit_replies
 from pricing_assets.store.comps import update_comps
-from pricing_assets.store.decisions import decide, disagreements
+from pricing_assets.store.decisions import decide
+from pricing_assets.store.queue import count_open_asks, take_asks
+from pricing_assets.store.unified_index import disagreements
 from resources.database import Database
 from tests.examples import (
     ASKS,
@@ -119,15 +121,23 @@ def test_an_item_takes_what_is_known_of_it(database: Database) -> None:
     assert item(database, 2).title is None
 
 
-def test_an_answer_settles_its_own_ask_only(database: Database) -> None:
-    commit(database, reply(1, LIBRARY, NOON + DAY, fields=COMPLETE))
-    decisions = rows(database, t.enrichment_decisions)
-    settled = [entry for entry in decisions if entry["settled_at"] is not None]
-    assert [(entry["item_id"], entry["source"]) for entry in settled] == [
-        (book(1).item_id, LIBRARY)
-    ]
-    assert settled[0]["settled_at"] == NOON + DAY
-    assert len(decisions) == 12
+def test_an_answer_leaves_the_queue_and_gives_up_its_lease(database: Database) -> None:
+    at = NOON + DAY
+    take_asks(database, (), now=at, run_id="run", after="", items=10)
+    assert count_open_asks(database, (), now=at) == 12
+    commit(database, reply(1, LIBRARY, at, fields=COMPLETE))
+    assert count_open_asks(database, (), now=at) == 11
+    held = rows(database, t.unified_index)
+    free = [(r["item_id"], r["source"]) for r in held if r["lease_run_id"] is None]
+    assert free == [(book(1).item_id, LIBRARY)]
+    assert len(held) == 12
+
+
+def test_what_was_never_sent_is_no_fetch(database: Database) -> None:
+    before = state(database)
+    commit(database, replace(reply(1, LIBRARY, error="takes no questions"), attempts=0))
+    assert state(database) == before
+    assert count_open_asks(database, (), now=NOON) == 12
 
 
 def test_a_batch_is_whole_or_absent(database: Database) -> None:

@@ -1,25 +1,13 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
-from decimal import Decimal
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from pricing_assets.core.gate import V1
 from pricing_assets.schema import tables as t
-from pricing_assets.store.comps import update_comps
-from pricing_assets.store.decisions import (
-    ReasonCount,
-    count_open_asks,
-    counts_by_reason,
-    decide,
-    disagreements,
-    finish_scans,
-    open_asks,
-)
-from pricing_assets.store.gate import flag_items, score_items
-from pricing_assets.store.intake import pending_count
+from pricing_assets.store.decisions import Decided, counts_by_reason, decide, parse_reasons
+from pricing_assets.store.queue import count_open_asks
 from pricing_assets.store.sources import register_sources
 from resources.database import Database
 from resources.sources import registered_sources
@@ -27,18 +15,15 @@ from tests.examples import (
     ASKS,
     COMPLETE,
     DAY,
-    METADATA,
     NOON,
     SOLD,
     book,
     commit,
     facts,
-    isbn,
     listing,
     reply,
     row,
     rows,
-    sales,
     scan,
 )
 
@@ -56,11 +41,12 @@ def decided(
     scan(database, *numbers, origin=f"{at} {known[0]}", at=at)
     decide(database, now=at, run_id=run_id)
     reasons: dict[int, dict[str, str]] = {}
-    for found in rows(database, t.enrichment_decisions, "scan_id", "source"):
+    for found in rows(database, t.enrichment_decisions):
         if found["scan_id"] > known[0]:
-            asks = found["reason"] in ("new", "stale", "low_quality")
-            assert found["action"] == ("ask" if asks else "skip")
-            reasons.setdefault(found["scan_id"], {})[found["source"]] = found["reason"]
+            entries = parse_reasons(found["reasons"])
+            for action, _, why in entries:
+                assert action == ("ask" if why in ("new", "stale", "low_quality") else "skip")
+            reasons[found["scan_id"]] = {source: why for _, source, why in entries}
     assert len(reasons) == len(numbers)
     return {place: reasons[scan_id] for place, scan_id in enumerate(sorted(reasons))}
 
@@ -188,12 +174,10 @@ def test_instants_are_compared_across_zones(database: Database) -> None:
 
 def test_deciding_again_adds_nothing(database: Database) -> None:
     scan(database, 1, 2, 1)
-    assert decide(database, now=NOON, run_id="first") == 3 * len(SOURCES)
+    assert decide(database, now=NOON, run_id="first").scans == 3
     before = rows(database, t.enrichment_decisions)
-    assert decide(database, now=NOON + 400 * DAY, run_id="second") == 0
+    assert decide(database, now=NOON + 400 * DAY, run_id="second") == Decided(0, ())
     assert rows(database, t.enrichment_decisions) == before
-    keys = [(found["scan_id"], found["source"]) for found in before]
-    assert len(set(keys)) == len(keys)
 
 
 def test_a_scan_that_was_decided_before_a_crash_keeps_its_decision(database: Database) -> None:
@@ -201,13 +185,15 @@ def test_a_scan_that_was_decided_before_a_crash_keeps_its_decision(database: Dat
     decide(database, now=NOON, run_id="crashed")
     commit(database, reply(1, LIBRARY, NOON, fields=COMPLETE), run_id="crashed")
     scan(database, 1, 2, origin="after")
-    assert decide(database, now=NOON + DAY, run_id="next") == 2 * len(SOURCES)
-    by_run: dict[str, list[str]] = {}
-    for found in rows(database, t.enrichment_decisions, "scan_id", "source"):
-        by_run.setdefault(found["run_id"], []).append(found["reason"])
-    assert by_run["crashed"] == ["new"] * 4
-    assert by_run["next"] == ["duplicate", "duplicate", "fresh", "duplicate"] + ["new"] * 4
-    assert count_open_asks(database, METADATA_KINDS) == 3
+    assert decide(database, now=NOON + DAY, run_id="next").scans == 2
+    first, again, other = (found["reasons"] for found in rows(database, t.enrichment_decisions))
+    assert [why for *_, why in parse_reasons(first)] == ["new"] * 4
+    assert dict(entry[1:] for entry in parse_reasons(again)) == {
+        **every("duplicate"),
+        LIBRARY: "fresh",
+    }
+    assert [why for *_, why in parse_reasons(other)] == ["new"] * 4
+    assert count_open_asks(database, METADATA_KINDS, now=NOON + DAY) == 3
 
 
 METADATA_KINDS, MARKET_KINDS = ("metadata",), ("sold", "ask")
@@ -217,7 +203,7 @@ def test_rejected_and_processed_scans_are_not_decided(database: Database) -> Non
     scan(database, 1, 2)
     first = row(database, t.scans, t.scans.c.line == 1)
     database.execute(sa.update(t.scans).values(processed_at=NOON).where(t.scans.c.id == first.id))
-    assert decide(database, now=NOON, run_id="run") == len(SOURCES)
+    assert decide(database, now=NOON, run_id="run").scans == 1
 
 
 def test_only_active_sources_of_the_category_are_asked(database: Database) -> None:
@@ -240,101 +226,19 @@ def test_sandbox_and_live_answers_are_apart(database: Database) -> None:
     }
 
 
-def test_the_queue_gives_whole_items_in_pages(database: Database) -> None:
-    scan(database, 1, 2, 3, 1)
-    decide(database, now=NOON, run_id="run")
-    assert count_open_asks(database, METADATA_KINDS) == 6
-    assert count_open_asks(database, MARKET_KINDS) == 6
-    assert count_open_asks(database, (*METADATA_KINDS, *MARKET_KINDS)) == 12
-    after, pages = "", []
-    while page := open_asks(database, METADATA_KINDS, after, 2).to_pylist():
-        pages.append([(found["item_id"], found["source"]) for found in page])
-        after = page[-1]["item_id"]
-    items = sorted(book(number).item_id for number in (1, 2, 3))
-    assert pages == [
-        [(item, source) for item in part for source in sorted(METADATA)]
-        for part in (items[:2], items[2:])
-    ]
-
-
-def test_the_queue_knows_the_item(database: Database) -> None:
-    scan(database, 1)
-    decide(database, now=NOON, run_id="run")
-    commit(database, reply(1, LIBRARY, fields=COMPLETE))
-    (asked,) = open_asks(database, ("sold",), "", 10).to_pylist()
-    assert asked == {
-        "item_id": book(1).item_id,
-        "source": SOLD,
-        "category": "book",
-        "natural_key": isbn(1),
-        "title": COMPLETE["title"],
-        "authors": COMPLETE["authors"],
-    }
-    (left,) = open_asks(database, METADATA_KINDS, "", 10).to_pylist()
-    assert left["source"] == GOOGLE
-
-
 def test_reasons_are_counted_with_their_cost(database: Database) -> None:
     scan(database, 1, 1)
     decide(database, now=NOON, run_id="run")
     cost = registered_sources()[SOLD].cost_per_call_usd
     assert cost > 0
-    expected = [
-        ReasonCount("ask", "new", 4, cost.quantize(Decimal("0.000001"))),
-        ReasonCount("skip", "duplicate", 4, cost.quantize(Decimal("0.000001"))),
-    ]
-    assert counts_by_reason(database, "run") == counts_by_reason(database) == expected
+    counts = counts_by_reason(database, "run")
+    assert counts == counts_by_reason(database)
+    assert {(c.action, c.source, c.reason): (c.calls, c.usd) for c in counts} == {
+        (action, source, why): (1, cost if source == SOLD else 0)
+        for action, why in (("ask", "new"), ("skip", "duplicate"))
+        for source in SOURCES
+    }
+    (batch,) = rows(database, t.decision_batches)
+    assert (batch["scans"], batch["calls_to_make"], batch["calls_saved"]) == (2, 4, 4)
+    assert batch["cost_usd"] == batch["saved_usd"] == cost
     assert counts_by_reason(database, "another") == []
-
-
-def test_index_and_store_agree_after_every_kind_of_answer(database: Database) -> None:
-    scan(database, 1, 2)
-    commit(
-        database,
-        reply(1, LIBRARY, fields=COMPLETE),
-        reply(1, GOOGLE),
-        reply(1, SOLD, error="answered 503"),
-        reply(2, SOLD, listings=[listing("1", "9.00")]),
-    )
-    assert disagreements(database) == {}
-
-
-def test_a_lost_index_row_is_a_disagreement(database: Database) -> None:
-    scan(database, 1)
-    commit(database, reply(1, LIBRARY, fields=COMPLETE))
-    database.execute(sa.delete(t.unified_index))
-    assert disagreements(database)["metadata that the index does not know of"] == 1
-
-
-def test_an_index_row_without_its_call_is_a_disagreement(database: Database) -> None:
-    scan(database, 1)
-    commit(database, reply(1, SOLD))
-    database.execute(sa.update(t.unified_index).values(last_fetched_at=NOON + MICROSECOND))
-    assert disagreements(database) == {"index rows newer than any call": 1}
-
-
-def test_a_scan_is_finished_when_its_item_was_gated_on_what_was_fetched(
-    database: Database,
-) -> None:
-    scan(database, 1)
-    assert finish_scans(database, now=NOON) == 0
-    decide(database, now=NOON, run_id="run")
-    assert finish_scans(database, now=NOON) == 0
-    commit(database, reply(1, LIBRARY, fields=COMPLETE), reply(1, GOOGLE), reply(1, ASKS))
-    assert finish_scans(database, now=NOON) == 0
-    sales(database, 1, ["20.00"] * 8)
-    assert finish_scans(database, now=NOON) == 0
-    update_comps(database, now=NOON)
-    score_items(database, V1, now=NOON)
-    assert finish_scans(database, now=NOON) == 0
-    flag_items(database, V1, now=NOON)
-    assert finish_scans(database, now=NOON + DAY) == 1
-    assert row(database, t.scans).processed_at == NOON + DAY
-    assert finish_scans(database, now=NOON) == pending_count(database) == 0
-
-
-def test_a_scan_whose_sources_all_failed_is_finished(database: Database) -> None:
-    scan(database, 1)
-    decide(database, now=NOON, run_id="run")
-    commit(database, *(reply(1, source, error="answered 503") for source in SOURCES))
-    assert finish_scans(database, now=NOON) == 1

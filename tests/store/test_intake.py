@@ -37,7 +37,7 @@ def test_two_files_in_one_transaction(database: Database) -> None:
     assert (refused["status"], refused["reason"]) == ("rejected", "check_digit")
     assert (refused["note"], refused["item_id"]) == ("97800 is wrong", None)
     assert {row["status"] for row in stored if row is not refused} == {"accepted"}
-    assert pending_count(database) == 4
+    assert pending_count(database, now=NOON) == 4
 
 
 def test_an_accepted_scan_has_its_item_and_book(database: Database) -> None:
@@ -93,7 +93,7 @@ def test_counts_add_up_over_many_transactions(
 
 def test_nothing_is_nothing(database: Database) -> None:
     assert store_scans(database, [], user_id="default", received_at=NOON) == IntakeCount()
-    assert pending_count(database) == 0
+    assert pending_count(database, now=NOON) == 0
 
 
 def test_scans_without_an_owner_are_refused(database: Database) -> None:

@@ -2,9 +2,10 @@ import pytest
 
 from pricing_assets.core.gate import V1
 from pricing_assets.store.comps import update_comps
-from pricing_assets.store.decisions import decide, finish_scans
+from pricing_assets.store.decisions import decide
 from pricing_assets.store.gate import flag_items, score_items
 from pricing_assets.store.intake import store_scans
+from pricing_assets.store.queue import finish_scans
 from pricing_assets.store.status import call_counts, status
 from resources.database import Database
 from tests.examples import DAY, NOON, SOLD, commit, readings, reply, sales, scan

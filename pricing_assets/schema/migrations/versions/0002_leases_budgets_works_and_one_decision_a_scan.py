@@ -100,7 +100,7 @@ def downgrade() -> None:
     _create_index_table(leases=False)
     columns = ", ".join(["item_id", "source", *_IN_KEY])
     op.execute(
-        f"INSERT INTO unified_index ({columns}) SELECT {columns} FROM leased_index "  # noqa: S608
+        f"INSERT INTO unified_index ({columns}) SELECT {columns} FROM leased_index "
         "WHERE last_fetched_at IS NOT NULL"
     )
     op.drop_table("leased_index")
@@ -129,7 +129,7 @@ def _index_with_leases() -> None:
     _create_index_table(leases=True)
     columns = ", ".join(["item_id", "source", *_IN_KEY])
     op.execute(
-        f"INSERT INTO unified_index ({columns}) SELECT {columns} FROM index_before "  # noqa: S608
+        f"INSERT INTO unified_index ({columns}) SELECT {columns} FROM index_before "
         "ORDER BY item_id, source"
     )
     op.drop_table("index_before")
@@ -222,15 +222,16 @@ def _decisions_by_scan() -> None:
     op.execute(
         "INSERT INTO decision_batches (run_id, decided_at, scans, calls_to_make, calls_saved, "
         "cost_usd, saved_usd) SELECT run_id, min(decided_at), count(DISTINCT scan_id), "
-        f"sum({ask}), sum(1 - {ask}), sum({ask} * cost_usd), sum((1 - {ask}) * cost_usd) "  # noqa: S608
+        f"sum({ask}), sum(1 - {ask}), sum({ask} * cost_usd), sum((1 - {ask}) * cost_usd) "
         "FROM decisions_before d GROUP BY run_id"
     )
     op.execute(
         "INSERT INTO enrichment_decisions (scan_id, batch_id, calls_to_make, calls_saved, "
         "cost_usd, saved_usd, reasons) SELECT d.scan_id, min(b.id), "
-        f"sum({ask}), sum(1 - {ask}), sum({ask} * d.cost_usd), sum((1 - {ask}) * d.cost_usd), "  # noqa: S608
+        f"sum({ask}), sum(1 - {ask}), sum({ask} * d.cost_usd), sum((1 - {ask}) * d.cost_usd), "
         f"'|' || {joined}(d.action || ':' || d.source || ':' || d.reason, '|') || '|' "
-        "FROM decisions_before d JOIN decision_batches b ON b.run_id = d.run_id GROUP BY d.scan_id"
+        "FROM decisions_before d JOIN decision_batches b ON b.run_id = d.run_id "
+        "GROUP BY d.scan_id"
     )
     op.drop_table("decisions_before")
 
