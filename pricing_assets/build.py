@@ -9,6 +9,7 @@ from pricing_assets.assets.enriched_metadata import enriched_metadata
 from pricing_assets.assets.in_training_flags import in_training_flags
 from pricing_assets.assets.price_snapshots import price_snapshots
 from pricing_assets.assets.raw_scans import raw_scans
+from pricing_assets.assets.refresh_plan import refresh_plan
 from pricing_assets.assets.sold_comps import sold_comps
 from pricing_assets.assets.training_quality_scores import training_quality_scores
 from pricing_assets.assets.training_set import training_set
@@ -20,6 +21,7 @@ from resources.database import Database
 from resources.presence import present
 from resources.settings import Settings
 from resources.source_access import SourceAccess
+from sensors.failed_runs import failed_runs
 from sensors.new_scans import new_scans
 from sensors.schedules import ALL as SCHEDULES
 
@@ -39,6 +41,7 @@ def build_defs(
     return dg.Definitions(
         assets=[
             raw_scans,
+            refresh_plan,
             enriched_metadata,
             sold_comps,
             training_quality_scores,
@@ -48,7 +51,7 @@ def build_defs(
         ],
         asset_checks=[unified_index],
         jobs=list(JOBS),
-        sensors=[new_scans],
+        sensors=[new_scans, failed_runs],
         schedules=list(SCHEDULES),
         executor=dg.in_process_executor,
         resources={

@@ -17,6 +17,13 @@ process_scans = dg.define_asset_job(
     "what is done is not done again.",
 )
 
+refresh_stale = dg.define_asset_job(
+    "refresh_stale",
+    selection=dg.AssetSelection.assets("refresh_plan", *PROCESS_SCANS_ASSETS),
+    description="Asks again for what has become old on items that nobody scans, the most "
+    "valuable and the longest waiting first, within the budgets.",
+)
+
 snapshot_prices = dg.define_asset_job(
     "snapshot_prices",
     selection=dg.AssetSelection.assets("price_snapshots"),
@@ -29,4 +36,4 @@ build_training_set = dg.define_asset_job(
     description="One month's training set.",
 )
 
-ALL = (process_scans, snapshot_prices, build_training_set)
+ALL = (process_scans, refresh_stale, snapshot_prices, build_training_set)

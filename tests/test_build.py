@@ -15,6 +15,7 @@ from tests.runs import NOON
 
 GROUPS = {
     "raw_scans": "intake",
+    "refresh_plan": "enrichment",
     "enriched_metadata": "enrichment",
     "sold_comps": "enrichment",
     "training_quality_scores": "training",
@@ -24,7 +25,8 @@ GROUPS = {
 }
 LINEAGE = {
     "raw_scans": set(),
-    "enriched_metadata": {"raw_scans"},
+    "refresh_plan": set(),
+    "enriched_metadata": {"raw_scans", "refresh_plan"},
     "sold_comps": {"enriched_metadata"},
     "training_quality_scores": {"sold_comps"},
     "in_training_flags": {"training_quality_scores"},
@@ -34,6 +36,10 @@ LINEAGE = {
 JOBS = {
     "process_scans": {
         *("raw_scans", "enriched_metadata", "sold_comps"),
+        *("training_quality_scores", "in_training_flags"),
+    },
+    "refresh_stale": {
+        *("refresh_plan", "raw_scans", "enriched_metadata", "sold_comps"),
         *("training_quality_scores", "in_training_flags"),
     },
     "snapshot_prices": {"price_snapshots"},
@@ -96,11 +102,13 @@ def test_jobs(definitions: dg.Definitions) -> None:
 
 def test_what_starts_work(definitions: dg.Definitions) -> None:
     repository = definitions.get_repository_def()
-    assert {(s.name, s.job_name) for s in repository.sensor_defs} == {
-        ("new_scans", "process_scans")
+    assert {s.name: [target.job_name for target in s.targets] for s in repository.sensor_defs} == {
+        "new_scans": ["process_scans"],
+        "failed_runs": [],
     }
     assert {(s.name, s.job_name) for s in repository.schedule_defs} == {
         ("daily_snapshot", "snapshot_prices"),
+        ("weekly_refresh", "refresh_stale"),
         ("monthly_training_set", "build_training_set"),
     }
 

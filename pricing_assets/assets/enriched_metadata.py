@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from pricing_assets.assets.asking import ask_open
 from pricing_assets.assets.presentation import OWNERS, bars, column_schema, preview
 from pricing_assets.assets.raw_scans import raw_scans
+from pricing_assets.assets.refresh_plan import refresh_plan
 from pricing_assets.schema import tables as t
 from resources.clock import Clock
 from resources.database import Database
@@ -19,7 +20,7 @@ SOURCES_POOL = "sources"
 
 
 @dg.asset(
-    deps=[raw_scans],
+    deps=[raw_scans, refresh_plan],
     description="Title, authors, publisher and the rest of every scanned item, asked of the "
     "metadata sources where the unified index says it is worth it. Each field knows its "
     "source and time; a source's silence never overwrites a value.",
@@ -62,6 +63,7 @@ def enriched_metadata(
             "calls": summary.calls,
             "calls_by_result": dict(summary.results),
             "answers_recovered_after_a_crash": summary.recovered,
+            "left_in_the_queue": summary.unanswered,
             "cost_usd": round(summary.cost_usd, 4),
             "seconds": summary.seconds,
             "items_with_metadata": database.scalar(

@@ -64,6 +64,7 @@ def sold_comps(
             "calls": summary.calls,
             "calls_by_result": dict(summary.results),
             "answers_recovered_after_a_crash": summary.recovered,
+            "left_in_the_queue": summary.unanswered,
             "cost_usd": round(summary.cost_usd, 4),
             "seconds": summary.seconds,
             "items_updated": updated,

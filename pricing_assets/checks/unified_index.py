@@ -14,6 +14,7 @@ from pricing_assets.store.savings import dearest, saved_by_week
 from pricing_assets.store.unified_index import disagreements
 from resources.clock import Clock
 from resources.database import Database
+from resources.presence import dead_runs
 from resources.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -82,15 +83,6 @@ def unified_index(
 
 
 _MEANING = {**ASK_REASONS, **SKIP_REASONS}
-
-
-def dead_runs(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> list[str]:
-    """Return those of some runs that Dagster does not know to be under way."""
-    return [
-        run_id
-        for run_id in run_ids
-        if (run := instance.get_run_by_id(run_id)) is None or run.is_finished
-    ]
 
 
 def dearest_table(database: Database, run_id: str) -> dg.MarkdownMetadataValue:

@@ -9,9 +9,11 @@ COMMANDS = {
     "demo": ("pricing_assets.cli.demo:demo", "2,000 books from scan to training set, simulated."),
     "scan": ("pricing_assets.cli.scan:scan", "Scan books by ISBN, typed or from a file."),
     "run": ("pricing_assets.cli.run:run", "Take what is pending through all assets."),
+    "refresh": ("pricing_assets.cli.refresh:refresh", "Renew old answers that no scan asks for."),
     "status": ("pricing_assets.cli.status:status", "Scans, items, training quality and calls."),
     "explain": ("pricing_assets.cli.explain:explain", "What is known of a book, and why."),
     "training-set": ("pricing_assets.cli.training_set:training_set", "Build training sets."),
+    "index": ("pricing_assets.cli.index:index", "Compare the unified index, and rebuild it."),
     "db": ("pricing_assets.cli.db:db", "Upgrade and check the database."),
     "sandbox": ("pricing_assets.cli.sandbox:sandbox", "Serve simulated vendors."),
 }

@@ -1,6 +1,7 @@
 """`pricing explain`: everything the platform knows of one book, and why."""
 
 import json
+from datetime import datetime
 from typing import Any
 
 import click
@@ -8,10 +9,13 @@ import sqlalchemy as sa
 
 from pricing_assets.cli.errors import Refusal
 from pricing_assets.core.codes import read_code
+from pricing_assets.core.freshness import ASK_REASONS
 from pricing_assets.core.gate import V1
 from pricing_assets.core.items import item_id
 from pricing_assets.schema import tables as t
+from pricing_assets.store.decisions import next_reasons
 from pricing_assets.store.opening import open_database
+from resources.clock import Clock
 from resources.database import Database
 from resources.settings import DEFAULT_USER, Settings
 
@@ -43,7 +47,7 @@ def explain(isbn: str, user: str) -> None:
             )
         _show_item(found[0])
         _show_scans(database, key, user)
-        _show_index(database, key)
+        _show_index(database, key, Clock.from_env().now())
         _show_training(database, found[0])
 
 
@@ -77,21 +81,26 @@ def _show_scans(database: Database, key: str, user: str) -> None:
     click.echo(f"Scans: {row.scans}{last}; {row.scans - row.processed} pending")
 
 
-def _show_index(database: Database, key: str) -> None:
-    click.echo("Asked:")
+def _show_index(database: Database, key: str, now: datetime) -> None:
+    """Show the index's row of each source, and what a scan would make of it now."""
     index = t.unified_index
-    rows = database.rows(
-        sa.select(index.c.source, index.c.result, index.c.last_fetched_at, index.c.next_due_at)
-        .where(index.c.item_id == key)
-        .order_by(index.c.source)
-    )
-    for row in rows:
-        click.echo(
-            f"  {row.source:<30} {row.result:<10} {row.last_fetched_at:%Y-%m-%d %H:%M} UTC, "
-            f"next from {row.next_due_at:%Y-%m-%d}"
-        )
-    if not rows:
-        click.echo("  no source yet: pricing run")
+    known = {
+        row.source: row for row in database.rows(sa.select(index).where(index.c.item_id == key))
+    }
+    click.echo("Unified index, and what a scan would decide now:")
+    for source, reason in sorted(next_reasons(database, key, now=now).items()):
+        row, action = known.get(source), "ask" if reason in ASK_REASONS else "skip"
+        fetched = "never asked"
+        if row is not None and row.last_fetched_at is not None:
+            complete = "" if row.completeness is None else f", {row.completeness:.0%} complete"
+            fetched = (
+                f"{row.result}{complete}, {row.last_fetched_at:%Y-%m-%d %H:%M} UTC, "
+                f"due {row.next_due_at:%Y-%m-%d %H:%M}"
+            )
+            fetched += f", {row.misses} misses in a row" if row.misses else ""
+        if row is not None and row.lease_run_id is not None:
+            fetched += f", leased by run {row.lease_run_id[:8]} until {row.lease_until:%H:%M} UTC"
+        click.echo(f"  {source:<30} {action + ': ' + reason:<18} {fetched}")
 
 
 def _show_training(database: Database, item: sa.Row[Any]) -> None:

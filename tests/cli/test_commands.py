@@ -32,7 +32,7 @@ def test_the_commands() -> None:
     assert {" ".join(path) for path in ALL if path} == {
         *("demo", "scan", "run", "status", "explain"),
         *("training-set", "training-set build", "db", "db upgrade", "db check"),
-        *("sandbox", "sandbox serve"),
+        *("sandbox", "sandbox serve", "refresh", "index", "index check", "index repair"),
     }
     assert set(COMMANDS) == {path[0] for path in ALL if path}
 
@@ -44,8 +44,8 @@ def test_help_says_what_a_command_does_and_shows_how(path: tuple[str, ...]) -> N
         assert shown.exit_code == 0, shown.output
         assert shown.output.startswith("Usage: pricing")
     text = shown.output.partition("Options:")[0]
-    if path[:1] == ("db",) and len(path) == 2:
-        text = CliRunner().invoke(pricing, ["db", "--help"]).output
+    if path[:1] in {("db",), ("index",)} and len(path) == 2:
+        text = CliRunner().invoke(pricing, [path[0], "--help"]).output
     lines = [line.strip() for line in text.splitlines()[1:]]
     assert [line for line in lines if "pricing " in f"{line} "], text
 
