@@ -94,6 +94,11 @@ class Settings:
         return self.home / "spool"
 
     @property
+    def limits(self) -> Path:
+        """Directory of what all processes have sent to each source, and of its circuit."""
+        return self.home / "limits"
+
+    @property
     def source_prefix(self) -> str:
         """Prefix of every stored source name: `sandbox:` marks what was simulated."""
         return "sandbox:" if self.profile == "sandbox" else ""

@@ -20,6 +20,7 @@ from resources.database import Database
 from resources.presence import alone
 from resources.source_access import SourceAccess
 from resources.sources.base import Source
+from resources.sources.circuit import CircuitStatus
 from resources.sources.client import Reply
 from resources.spool import Spool, read_segment
 
@@ -36,16 +37,25 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class AskSummary:
-    """What asking brought: calls by result, and what they cost."""
+    """What asking brought: calls by result, and what they cost.
+
+    Attributes:
+        postponed: Questions by source that were not asked, since the source is left in peace
+            for a while after failures in a row; they stay open for the next run.
+    """
 
     calls: int = 0
     recovered: int = 0
+    postponed: dict[str, int] = field(default_factory=dict)
     results: dict[str, int] = field(default_factory=dict)
     cost_usd: float = 0.0
     seconds: float = 0.0
 
     def count(self, reply: Reply) -> None:
-        """Count one answer."""
+        """Count one answer, or one question that is left open."""
+        if reply.postponed:
+            self.postponed[reply.source] = self.postponed.get(reply.source, 0) + 1
+            return
         self.calls += 1
         self.results[reply.result] = self.results.get(reply.result, 0) + 1
         self.cost_usd += float(reply.cost_usd)
@@ -110,6 +120,7 @@ async def _ask_pages(
         while True:
             page = await asyncio.to_thread(open_asks, database, kinds, after, ITEMS_A_PAGE)
             if page.num_rows == 0:
+                _say_what_is_left(summary, client.circuits())
                 return
             asks = _queries(page.to_pylist(), access)
             after = asks[-1][1].item_id
@@ -117,9 +128,11 @@ async def _ask_pages(
             committing: asyncio.Task[None] | None = None
             reported = time.monotonic()
             async for reply in client.ask_many(asks):
+                summary.count(reply)
+                if reply.postponed:
+                    continue
                 spool.append(reply)
                 waiting.append(reply)
-                summary.count(reply)
                 if len(waiting) >= REPLIES_A_COMMIT and (committing is None or committing.done()):
                     if committing is not None:
                         await committing
@@ -138,6 +151,15 @@ async def _ask_pages(
             await asyncio.to_thread(
                 _commit, database, waiting, facts, spool.close_segment(), clock, run_id
             )
+
+
+def _say_what_is_left(summary: AskSummary, circuits: list[CircuitStatus]) -> None:
+    for circuit in circuits:
+        if count := summary.postponed.get(circuit.source):
+            _log.warning(
+                "%s failed too often (its circuit is %s): %s questions are left for the next run",
+                circuit.source, circuit, f"{count:,}",
+            )  # fmt: skip
 
 
 def _progress(kinds: tuple[str, ...], summary: AskSummary, total: int) -> str:

@@ -63,6 +63,7 @@ def sold_comps(
             "observations_by_kind": {row.kind: row.rows for row in by_kind},
             "calls": summary.calls,
             "calls_by_result": dict(summary.results),
+            "questions_left_for_the_next_run": dict(summary.postponed),
             "answers_recovered_after_a_crash": summary.recovered,
             "cost_usd": round(summary.cost_usd, 4),
             "seconds": summary.seconds,

@@ -53,10 +53,14 @@ class SourceError(Exception):
         retry_after: Seconds that the source asks to wait; None when it does not say.
         closes_source: Whether every other request would fail alike, until a person or a
             new day changes something.
+        outage: Whether the source itself is unwell, whatever it was asked.
+        postpones: Whether the question stays open for the next run.
     """
 
     retryable: ClassVar[bool] = False
     closes_source: ClassVar[bool] = False
+    outage: ClassVar[bool] = False
+    postpones: ClassVar[bool] = False
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -67,6 +71,12 @@ class RetryableError(SourceError):
     """The source is overloaded or unwell; the same request may succeed later."""
 
     retryable = True
+
+
+class Outage(RetryableError):
+    """The source is unwell: it failed, was silent for too long, or could not be reached."""
+
+    outage = True
 
 
 class PermanentError(SourceError):
@@ -89,6 +99,12 @@ class QuotaExhausted(PermanentError):
     """The day's quota is used up: asking again today only costs."""
 
     closes_source = True
+
+
+class CircuitOpen(PermanentError):
+    """The source failed so often that it is left in peace for a while."""
+
+    postpones = True
 
 
 class UnparsablePayload(PermanentError):
@@ -115,10 +131,9 @@ def error_of_status(
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return None
     message = f"answered {status}: {detail.rstrip('.')}"
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in (
-        HTTPStatus.REQUEST_TIMEOUT,
-        HTTPStatus.TOO_MANY_REQUESTS,
-    ):
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
+        return Outage(message, retry_after=retry_after)
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
         return RetryableError(message, retry_after=retry_after)
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED):
         return CredentialsRefused(f"{message}; check the source's credentials")

@@ -9,15 +9,18 @@ import copy
 import dataclasses
 import functools
 import hashlib
+import importlib.util
 import itertools
 import logging
 import random
 import ssl
+import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -25,12 +28,15 @@ import httpx
 
 from pricing_assets.core.answers import Answer, FetchResult, ItemQuery
 from resources.sources.base import (
+    Outage,
     PermanentError,
     RetryableError,
     Source,
     SourceError,
 )
+from resources.sources.circuit import Circuit, CircuitStatus, Trial
 from resources.sources.credentials import Credentials, redact_query
+from resources.sources.limits import SharedLimits
 from resources.sources.pacer import Pacer
 from resources.sources.wire import excerpt
 
@@ -49,6 +55,13 @@ BACKOFF_SECONDS = 0.5
 """Pause before the second attempt; it doubles with every attempt."""
 
 _ERROR_CHARACTERS = 500
+
+
+if importlib.util.find_spec("sniffio") is None:
+    # httpcore tries to import it a dozen times a request, and Python looks for what is not
+    # installed anew each time: a sixth of the processor time of asking. This entry says that
+    # it is not there.
+    sys.modules["sniffio"] = None  # type: ignore[assignment]
 
 
 class _HideQueryKeys(logging.Filter):
@@ -82,6 +95,8 @@ class Reply:
         answer: What the source says; None on an error.
         error: A sentence for a person, without secrets; None when there is an answer.
         cost_usd: What the attempts cost: those that succeeded.
+        postponed: Whether nothing was sent because the source is left in peace for a while
+            (see `circuit`); the question is open, not answered.
     """
 
     source: str
@@ -97,6 +112,7 @@ class Reply:
     error: str | None
     result: FetchResult
     cost_usd: Decimal
+    postponed: bool = False
 
 
 @dataclass(slots=True)
@@ -104,7 +120,9 @@ class _Lane:
     """What the requests to one source share."""
 
     source: Source
+    limits: SharedLimits
     pacer: Pacer
+    circuit: Circuit
     connections: asyncio.Semaphore
     http: httpx.AsyncClient
     auth: httpx.Auth | None = None
@@ -138,6 +156,8 @@ class SourceClient:
         rate_overrides: Requests a second to use instead of the sources' own, by name.
         headers: Sent with every request.
         backoff_seconds: Pause before the second attempt.
+        limits_directory: Where all processes keep what they have sent to each source and how
+            it fares, by the names in the replies; None keeps that to this client.
     """
 
     def __init__(
@@ -150,6 +170,7 @@ class SourceClient:
         rate_overrides: Mapping[str, float] | None = None,
         headers: Mapping[str, str] | None = None,
         backoff_seconds: float = BACKOFF_SECONDS,
+        limits_directory: Path | None = None,
     ) -> None:
         self._credentials = Credentials.from_env() if credentials is None else credentials
         self._base_urls = dict(base_urls or {})
@@ -160,6 +181,7 @@ class SourceClient:
             headers or {}
         )
         self._backoff_seconds = backoff_seconds
+        self._limits_directory = limits_directory
         self._lanes: dict[str, _Lane] = {}
 
     def __repr__(self) -> str:
@@ -179,6 +201,7 @@ class SourceClient:
         """Close every connection."""
         for lane in self._lanes.values():
             await lane.http.aclose()
+            lane.limits.close()
 
     async def ask_many(
         self, pairs: Iterable[tuple[Source, ItemQuery]]
@@ -214,12 +237,14 @@ class SourceClient:
         record = _Record(requested_at=self._now())
         answer: Answer | None = None
         error: str | None = None
+        postponed = False
         try:
             answer = await self._answer(self._lane(source), query, record)
         except SourceError as failure:
             sentence = f"{source.name} about {query.category} {query.natural_key}: {failure}"
             # Redacted before it is cut: half a secret is one too.
             error = excerpt(self._credentials.redact(sentence), _ERROR_CHARACTERS)
+            postponed = failure.postpones and not record.attempts
         if answer and answer.problems:
             # They quote the vendor, which may repeat what it was asked.
             problems = tuple(self._credentials.redact(problem) for problem in answer.problems)
@@ -239,16 +264,26 @@ class SourceClient:
             error=error,
             result="error" if answer is None else answer.result,
             cost_usd=record.successes * source.cost_per_call_usd,
+            postponed=postponed,
         )
+
+    def circuits(self) -> list[CircuitStatus]:
+        """Return the circuits of the sources that this client has asked, by name."""
+        return [lane.circuit.status() for _, lane in sorted(self._lanes.items())]
 
     def _lane(self, source: Source) -> _Lane:
         if source.name not in self._lanes:
             if base_url := self._base_urls.get(source.name):
                 source = copy.copy(source)
                 source.base_url = base_url.rstrip("/")
+            stored = self._label_prefix + source.name
+            directory = self._limits_directory
+            limits = SharedLimits(None if directory is None else directory / stored)
             lane = self._lanes[source.name] = _Lane(
                 source,
-                Pacer(self._rates.get(source.name, source.rate_per_second)),
+                limits,
+                Pacer(self._rates.get(source.name, source.rate_per_second), limits),
+                Circuit(stored, limits),
                 asyncio.Semaphore(MAX_CONNECTIONS),
                 httpx.AsyncClient(
                     verify=_ssl_context(),
@@ -278,6 +313,7 @@ class SourceClient:
             try:
                 if lane.closed is not None:
                     raise PermanentError(lane.closed)
+                lane.circuit.check()
                 # The connection comes before the turn: waiting for one would send late.
                 async with lane.connections:
                     return await self._attempt(lane, query, record, attempt)
@@ -303,10 +339,25 @@ class SourceClient:
                 f"{failure}; it asks to wait {failure.retry_after:.0f} s, so ask again then"
             ) from None
         else:
-            lane.pacer.hold(failure.retry_after)
+            await lane.pacer.hold(failure.retry_after)
 
     async def _attempt(
         self, lane: _Lane, query: ItemQuery, record: _Record, attempt: int
+    ) -> Answer:
+        """Ask once, and tell the circuit what came of it."""
+        trial = lane.circuit.trial()
+        try:
+            answer = await self._exchange(lane, query, record, attempt, trial)
+            await trial.succeed()
+        except SourceError as failure:
+            await (trial.fail() if failure.outage else trial.succeed())
+            raise
+        finally:
+            await trial.abandon()
+        return answer
+
+    async def _exchange(
+        self, lane: _Lane, query: ItemQuery, record: _Record, attempt: int, trial: Trial
     ) -> Answer:
         request = lane.source.request(query, self._credentials)
         for name, value in self._headers.items():
@@ -317,10 +368,13 @@ class SourceClient:
 
                 async def turn() -> None:
                     deadline.reschedule(None)
+                    await trial.enter()
                     await lane.pacer.turn()
                     # While we waited, another request may have learnt that asking is useless.
                     if lane.closed is not None:
+                        await trial.abandon()
                         raise PermanentError(lane.closed)
+                    await trial.confirm()
                     record.attempts = attempt
                     record.requested_at = self._now()
                     record.started = time.perf_counter()
@@ -330,7 +384,7 @@ class SourceClient:
                 request.extensions["turn"] = turn
                 record.response = await self._send(lane, request, record)
         except TimeoutError:
-            raise RetryableError(
+            raise Outage(
                 f"did not finish its answer within {lane.source.total_timeout:.0f} s"
             ) from None
         except httpx.InvalidURL as error:
@@ -340,9 +394,13 @@ class SourceClient:
             raise PermanentError(
                 f"cannot be asked ({type(error).__name__}); check its address and credentials"
             ) from None
+        except httpx.TransportError as error:
+            raise Outage(
+                f"could not be reached or broke off ({type(error).__name__}: {error})"
+            ) from None
         except httpx.RequestError as error:
             raise RetryableError(
-                f"could not be reached or broke off ({type(error).__name__}: {error})"
+                f"sent what cannot be read ({type(error).__name__}: {error})"
             ) from None
         finally:
             if record.attempts == attempt:
