@@ -21,3 +21,6 @@ BASE_PATHS = {
     "searchapi_ebay_sold": "/searchapi",
 }
 """Where each source's host begins under the sandbox's origin, by the source's name."""
+
+EBAY_TOKEN = "ebay_token"  # noqa: S105 - the name of a counter
+"""How requests for eBay's token are counted, which are not questions to a source."""

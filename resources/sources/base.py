@@ -121,6 +121,12 @@ class UnparsablePayload(PermanentError):
         self.reason = reason
 
 
+class UnreadableBody(UnparsablePayload):
+    """A success came whose body is no JSON at all: cut off, garbled, or another's page."""
+
+    retryable = True
+
+
 def error_of_status(
     status: int, detail: str, retry_after: float | None = None
 ) -> SourceError | None:
@@ -247,7 +253,8 @@ class Source(ABC):
 
         Raises:
             SourceError: The response is an error (see `error`).
-            UnparsablePayload: It is a success that cannot be read.
+            UnreadableBody: It is a success whose body is no JSON.
+            UnparsablePayload: It is a success of another shape.
         """
         if response.status_code in self.not_found_statuses:
             return Answer("not_found")
@@ -257,5 +264,5 @@ class Source(ABC):
             document = wire.read_json(response.content)
         except ValueError as error:
             content_type = response.headers.get("Content-Type", "no content type")
-            raise UnparsablePayload("body", f"not JSON ({content_type}): {error}") from None
+            raise UnreadableBody("body", f"not JSON ({content_type}): {error}") from None
         return self.read(query, document)

@@ -33,6 +33,7 @@ from resources.sources.base import (
     RetryableError,
     Source,
     SourceError,
+    UnreadableBody,
 )
 from resources.sources.circuit import Circuit, CircuitStatus, Trial
 from resources.sources.credentials import Credentials, redact_query
@@ -309,6 +310,7 @@ class SourceClient:
         Raises:
             SourceError: There is no answer.
         """
+        unreadable = 0
         for attempt in itertools.count(1):
             try:
                 if lane.closed is not None:
@@ -320,6 +322,12 @@ class SourceClient:
             except SourceError as failure:
                 if failure.closes_source:
                     lane.closed = str(failure)
+                if isinstance(failure, UnreadableBody):
+                    unreadable += 1
+                    # What is garbled on its way comes well the next time. A vendor that has
+                    # been paid for it is not paid for it again.
+                    if unreadable > 1 or lane.source.cost_per_call_usd:
+                        raise
                 if not failure.retryable or attempt >= MAX_ATTEMPTS:
                     raise
                 await self._pause(lane, failure, attempt)
