@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import httpx
 
@@ -374,8 +374,14 @@ class SourceClient:
         try:
             async with asyncio.timeout(None) as deadline:
 
-                async def turn() -> None:
+                async def turn(sent: httpx.Request) -> None:
                     deadline.reschedule(None)
+                    if _origin(sent.url) != _origin(httpx.URL(lane.source.base_url)):
+                        await trial.abandon()
+                        raise PermanentError(
+                            f"would send to {sent.url.host}, which is not its own host; nothing "
+                            "was sent, so check the source's address"
+                        )
                     await trial.enter()
                     await lane.pacer.turn()
                     # While we waited, another request may have learnt that asking is useless.
@@ -389,7 +395,7 @@ class SourceClient:
                     total = lane.source.total_timeout
                     deadline.reschedule(asyncio.get_running_loop().time() + total)
 
-                request.extensions["turn"] = turn
+                request.extensions |= {"turn": turn, "trace": _NotBeforeAsked()}
                 record.response = await self._send(lane, request, record)
         except TimeoutError:
             raise Outage(
@@ -441,13 +447,36 @@ class SourceClient:
         raise PermanentError(f"redirects more than {MAX_REDIRECTS} times")
 
 
+class _NotBeforeAsked:
+    """Refuses an answer that was there before its question was sent.
+
+    A vendor that sends more than it announced leaves the rest in httpcore's buffer, where it
+    would be taken for the answer to the next question on that connection, about another item.
+    What must be read from the socket first lets the event loop go round; what lies in the
+    buffer does not.
+    """
+
+    def __init__(self) -> None:
+        self._went_round = False
+
+    async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
+        if event == "http11.receive_response_headers.started":
+            self._went_round = False
+            asyncio.get_running_loop().call_soon(self._go_round)
+        elif event == "http11.receive_response_headers.complete" and not self._went_round:
+            raise RetryableError("sent more than it had announced; its connection was given up")
+
+    def _go_round(self) -> None:
+        self._went_round = True
+
+
 async def _wait_for_turn(request: httpx.Request) -> None:
     """Wait until the request may be sent.
 
     A hook, since httpx calls it last of all before the wire: what authentication and redirects
     send takes its turn too, and whoever waited for a token does not send in one burst after.
     """
-    await request.extensions["turn"]()
+    await request.extensions["turn"](request)
 
 
 @functools.cache
