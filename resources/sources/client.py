@@ -84,7 +84,9 @@ logging.getLogger("httpcore").setLevel(logging.INFO)
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came of asking one source about one item; the body is what the source sent.
+    """What came of asking one source about one item.
+
+    The body is what the source sent, but for secrets of ours that it repeated.
 
     Attributes:
         source: Name of the source as it is stored, prefix included.
@@ -251,6 +253,7 @@ class SourceClient:
             problems = tuple(self._credentials.redact(problem) for problem in answer.problems)
             answer = dataclasses.replace(answer, problems=problems)
         response = record.response
+        content_type = None if response is None else response.headers.get("Content-Type")
         return Reply(
             source=self._label_prefix + source.name,
             query=query,
@@ -258,7 +261,7 @@ class SourceClient:
             status=record.status,
             latency_ms=record.latency_ms,
             body=b"" if response is None else response.content,
-            content_type=None if response is None else response.headers.get("Content-Type"),
+            content_type=content_type and self._credentials.redact(content_type),
             sha256=None if response is None else hashlib.sha256(response.content).hexdigest(),
             attempts=record.attempts,
             answer=answer,
@@ -430,10 +433,14 @@ class SourceClient:
             try:
                 target = response.next_request
                 if target is None:
+                    # What is read, kept and quoted from here on repeats no secret of ours.
+                    body = self._credentials.redact_body(
+                        await _body(response), response.request.headers.get("Authorization")
+                    )
                     return httpx.Response(
                         response.status_code,
                         headers=_without_encoding(response.headers),
-                        content=await _body(response),
+                        content=body,
                         request=request,
                     )
             finally:
