@@ -83,7 +83,7 @@ def ask_open(
     summary = AskSummary()
     facts = _facts(database, access)
     # Dagster's pool holds back runs of the queue only, and a run by hand is in no queue: two
-    # at once would make every call twice, each at the source's full rate.
+    # at once would make every call twice.
     with alone(spool_directory.with_name("asking.lock"), _say_that_we_wait):
         spool = Spool(spool_directory, run_id)
         try:

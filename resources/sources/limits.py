@@ -28,6 +28,7 @@ FILE_BYTES = _CELLS * 8
 """Size of every state file."""
 
 _LOCK_PAUSE_SECONDS = 0.0005
+_CROWD_SECONDS = 2.0
 
 
 class SharedLimits:
@@ -99,6 +100,7 @@ class SharedLimits:
             ahead = max(0.0, self.held_until - self.last_send)
             self.held_until = now + ahead
             self.next_turn = now
+            cells[10] = min(cells[10], now)
             self.failing_since = min(self.failing_since, now)
             self.open_until = min(self.open_until, now)
             self.probe_until = min(self.probe_until, now)
@@ -142,8 +144,17 @@ class SharedLimits:
             return None
         return self._cells[_FIRST_SEND + (count - number) % SENDS_KEPT]
 
+    @property
+    def crowded(self) -> bool:
+        """Whether other processes have sent as well, a moment ago."""
+        return self._cells[10] > self.last_send
+
     def add_send(self, moment: float) -> None:
-        """Remember a send."""
+        """Remember a send, and that more than one process sends."""
+        sender = os.getpid()
+        if self._cells[9] not in (0, sender) and moment - self.last_send < _CROWD_SECONDS:
+            self._cells[10] = moment + _CROWD_SECONDS
+        self._cells[9] = sender
         count = int(self._cells[3])
         # The time first: whoever is killed in between has not counted it.
         self._cells[_FIRST_SEND + count % SENDS_KEPT] = moment

@@ -15,6 +15,12 @@ from resources.sources.limits import SENDS_KEPT, SharedLimits
 # than the vendor counts N in.
 _GRID_HEADROOM = 1.05
 _WINDOW_HEADROOM = 1.04
+# Several processes are late each in its own way, and what one sends late falls together with
+# what another one sends in time.
+_CROWDED_HEADROOM = 1.05
+
+_CAUGHT_UP_SECONDS = 0.2
+"""Of a longer stall only this is caught up on: a burst is what a vendor's limit is against."""
 
 
 class Pacer:
@@ -49,7 +55,8 @@ class Pacer:
                     if wait <= 0:
                         # Counted from when it was due, not from now; nothing is due before
                         # it is asked for.
-                        limits.next_turn = max(limits.next_turn, asked) + self._interval
+                        due = max(limits.next_turn, asked, now - _CAUGHT_UP_SECONDS)
+                        limits.next_turn = due + self._interval * self._headroom()
                         limits.add_send(now)
                         return
                 await asyncio.sleep(wait)
@@ -57,12 +64,18 @@ class Pacer:
     async def hold(self, seconds: float) -> None:
         """Grant no turn for this long: the vendor asked all of us to wait."""
         async with self._limits.locked() as now:
-            self._limits.held_until = max(self._limits.held_until, now + seconds)
+            limits = self._limits
+            limits.held_until = max(limits.held_until, now + seconds)
+            # What waits meanwhile goes on at the usual pace, not in one burst.
+            limits.next_turn = max(limits.next_turn, limits.held_until)
 
     def _due(self) -> float:
         first = self._limits.nth_last_send(self._allowed)
         return max(
             self._limits.next_turn,
             self._limits.held_until,
-            0.0 if first is None else first + self._window,
+            0.0 if first is None else first + self._window * self._headroom(),
         )
+
+    def _headroom(self) -> float:
+        return _CROWDED_HEADROOM if self._limits.crowded else 1.0
