@@ -60,27 +60,22 @@ class SourceAccess:
         """Open a client for this profile."""
         if self._settings.profile == "live":
             async with SourceClient(
-                credentials=Credentials.from_env(), now=self._clock.now
+                credentials=Credentials.from_env(),
+                now=self._clock.now,
+                limits_directory=self._settings.limits,
             ) as client:
                 yield client
             return
         origin = self._origin or self._start_sandbox()
         moment = self._clock.fixed
         async with SourceClient(
-            credentials=Credentials(
-                {
-                    "GOOGLE_BOOKS_API_KEY": sandbox.GOOGLE_BOOKS_API_KEY,
-                    "EBAY_CLIENT_ID": sandbox.EBAY_CLIENT_ID,
-                    "EBAY_CLIENT_SECRET": sandbox.EBAY_CLIENT_SECRET,
-                    "SEARCHAPI_API_KEY": sandbox.SEARCHAPI_API_KEY,
-                    "PRICING_CONTACT": "sandbox@localhost",
-                }
-            ),
+            credentials=Credentials(sandbox.CREDENTIALS),
             now=self._clock.now,
             base_urls={name: origin + path for name, path in sandbox.BASE_PATHS.items()},
             label_prefix=self.prefix,
             rate_overrides=dict.fromkeys(sandbox.BASE_PATHS, SANDBOX_RATE),
             headers=_market_date(moment),
+            limits_directory=self._settings.limits,
         ) as client:
             yield client
 

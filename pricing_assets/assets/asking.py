@@ -25,6 +25,7 @@ from pricing_assets.store.sources import freshness
 from resources.clock import Clock
 from resources.database import Database
 from resources.source_access import SourceAccess
+from resources.sources.circuit import CircuitStatus
 from resources.sources.client import Reply, SourceClient
 from resources.spool import Spool, read_segment
 
@@ -43,15 +44,21 @@ _log = logging.getLogger(__name__)
 class AskSummary:
     """What asking brought: calls by result, and what they cost.
 
-    `unanswered` were not sent, since their source takes no questions now; they stay in the queue.
+    Attributes:
+        postponed: Questions by source that were not sent, since the source is left in peace
+            for a while after failures in a row, or takes none; they stay in the queue.
     """
 
     calls: int = 0
     recovered: int = 0
-    unanswered: int = 0
+    postponed: dict[str, int] = field(default_factory=dict)
     results: dict[str, int] = field(default_factory=dict)
     cost_usd: float = 0.0
     seconds: float = 0.0
+
+    def postpone(self, reply: Reply) -> None:
+        """Count one question that is left open."""
+        self.postponed[reply.source] = self.postponed.get(reply.source, 0) + 1
 
     def count(self, reply: Reply) -> None:
         """Count one answer."""
@@ -127,6 +134,7 @@ class _Asking:
                 while after is not None:
                     asks, after = await asyncio.to_thread(self._take, after)
                     await self._ask_page(client, asks)
+                self._say_what_is_left(client.circuits())
         finally:
             renewing.cancel()
 
@@ -152,8 +160,8 @@ class _Asking:
         committing: asyncio.Task[None] | None = None
         questions = ((self._access.source(ask.source), _query(ask)) for ask in asks)
         async for reply in client.ask_many(questions):
-            if not reply.attempts:
-                self.summary.unanswered += 1
+            if reply.postponed:
+                self.summary.postpone(reply)
                 continue
             self._spool.append(reply)
             waiting.append(reply)
@@ -193,6 +201,14 @@ class _Asking:
             f"{self.total:,}",
             failed,
         )
+
+    def _say_what_is_left(self, circuits: Sequence[CircuitStatus]) -> None:
+        states = {circuit.source: circuit for circuit in circuits}
+        for source, count in sorted(self.summary.postponed.items()):
+            _log.warning(
+                "%s takes no questions (its circuit is %s): %s are left for a later run",
+                source, states[source], f"{count:,}",
+            )  # fmt: skip
 
     def file_leftovers(self) -> None:
         """File what a killed run had been answered and could not commit."""

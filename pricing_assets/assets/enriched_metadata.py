@@ -62,8 +62,8 @@ def enriched_metadata(
             ),
             "calls": summary.calls,
             "calls_by_result": dict(summary.results),
+            "questions_left_for_the_next_run": dict(summary.postponed),
             "answers_recovered_after_a_crash": summary.recovered,
-            "left_in_the_queue": summary.unanswered,
             "cost_usd": round(summary.cost_usd, 4),
             "seconds": summary.seconds,
             "items_with_metadata": database.scalar(

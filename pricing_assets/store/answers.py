@@ -67,11 +67,11 @@ def commit_replies(
     """Store a batch of replies in one transaction, and give up the leases that they answer.
 
     Args:
-        replies: At most one for each (item, source). One that was never sent, since its source
-            took no questions, is no fetch: it leaves nothing, and stays in the queue.
+        replies: At most one for each (item, source). One that was postponed is no fetch: it
+            leaves nothing, and stays in the queue.
         sources: Facts by stored source name.
     """
-    replies = [reply for reply in replies if reply.attempts]
+    replies = [reply for reply in replies if not reply.postponed]
     index = _index_rows(database, replies)
     # An answer that is found on disk after a crash may have been committed before it.
     replies = [reply for reply in replies if not _is_filed(reply, index)]

@@ -14,6 +14,15 @@ EBAY_CLIENT_ID = "sandbox-ebay-client"
 EBAY_CLIENT_SECRET = "sandbox-ebay-secret"  # noqa: S105 - opens a simulation on loopback only
 SEARCHAPI_API_KEY = "sandbox-searchapi-key"
 
+CREDENTIALS = {
+    "GOOGLE_BOOKS_API_KEY": GOOGLE_BOOKS_API_KEY,
+    "EBAY_CLIENT_ID": EBAY_CLIENT_ID,
+    "EBAY_CLIENT_SECRET": EBAY_CLIENT_SECRET,
+    "SEARCHAPI_API_KEY": SEARCHAPI_API_KEY,
+    "PRICING_CONTACT": "sandbox@localhost",
+}
+"""What the clients are given in the sandbox profile, in place of the operator's own."""
+
 BASE_PATHS = {
     "open_library": "/openlibrary",
     "google_books": "/googlebooks",
@@ -21,3 +30,6 @@ BASE_PATHS = {
     "searchapi_ebay_sold": "/searchapi",
 }
 """Where each source's host begins under the sandbox's origin, by the source's name."""
+
+EBAY_TOKEN = "ebay_token"  # noqa: S105 - the name of a counter
+"""How requests for eBay's token are counted, which are not questions to a source."""

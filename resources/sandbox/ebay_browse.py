@@ -118,6 +118,15 @@ class EbayBrowse:
         }
         return Reply(429, {"errors": [error]}, {"Retry-After": "1"})
 
+    def failing(self, kind: str) -> Reply | None:
+        """Answer that the day's limit is reached, or that the token is not valid any more."""
+        if kind == "expired_token":
+            return _error(401, 1001, "OAuth", "Invalid access token")
+        if kind != "quota_exceeded":
+            return None
+        long = "The request limit has been reached for the resource."
+        return _error(429, 2001, "ACCESS", "Too many requests.", long)
+
     def answer(self, call: Call) -> Reply:
         """Search the copies on offer of the book that ``q`` or ``gtin`` names."""
         params = call.params

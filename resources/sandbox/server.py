@@ -2,9 +2,10 @@
 
 - ``/_sandbox/healthz``: 200 once it answers.
 - ``/_sandbox/stats``: ``requests``, ``answered``, ``429s`` and ``max_requests_in_1s``, each by
-  source; ``ebay_token`` counts token requests, which have no limit.
+  source; ``ebay_token`` counts token requests, which have no limit. ``faults`` has the faults
+  that were ordered (`faults`), by source and kind; a 429 that was ordered counts there only.
 - ``/_sandbox/asked``: how often each source answered about each ISBN-13. A later page of an
-  answer and a refused request do not count.
+  answer, a refused request and one that failed by order do not count.
 
 The request header ``X-Sandbox-Now`` (ISO 8601) sets the market's date for that request.
 
@@ -20,23 +21,27 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from resources.sandbox import BASE_PATHS
+from resources.sandbox import BASE_PATHS, EBAY_TOKEN
 from resources.sandbox.catalogue import Book
 from resources.sandbox.ebay_browse import EbayBrowse
+from resources.sandbox.failing import DELIVERING, failing
+from resources.sandbox.faults import FaultPlan, Faults
 from resources.sandbox.google_books import GoogleBooks
 from resources.sandbox.market import Market
 from resources.sandbox.open_library import OpenLibrary
 from resources.sandbox.searchapi_ebay_sold import SearchApiEbaySold
 from resources.sandbox.traffic import Traffic
-from resources.sandbox.wire import Call, Reply, Vendor
-
-EBAY_TOKEN = "ebay_token"  # noqa: S105 - the name of a counter
+from resources.sandbox.wire import Call, Reply, Vendor, isbns_in
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def create_app(
-    catalogue: Iterable[Book], seed: int = 0, latency_ms: float = 0, rate: int = 0
+    catalogue: Iterable[Book],
+    seed: int = 0,
+    latency_ms: float = 0,
+    rate: int = 0,
+    plan: FaultPlan | None = None,
 ) -> Starlette:
     """Return the application.
 
@@ -45,7 +50,9 @@ def create_app(
         seed: Chooses the market; the same seed gives the same one.
         latency_ms: How long every vendor's answer takes at least.
         rate: Requests a second that each source lets in; 0 lets all in.
+        plan: Faults to make on purpose; None makes none.
     """
+    faults = Faults(plan or FaultPlan())
     books = {book.isbn13: book for book in catalogue}
     market = Market(seed)
     traffic = Traffic(rate)
@@ -71,8 +78,13 @@ def create_app(
         traffic.arrive(EBAY_TOKEN)
         body = await request.body()
         reply = ebay.token(Call(request.query_params, request.headers, datetime.now(UTC), body))
-        traffic.replied(EBAY_TOKEN, reply.status, ())
         await asyncio.sleep(latency)
+        # Tokens are alike, so that each request for one is a question of its own.
+        number = str(traffic.stats()["requests"][EBAY_TOKEN])
+        if reply.status == 200 and (fault := faults.due(EBAY_TOKEN, number)):
+            traffic.failed(EBAY_TOKEN, fault.kind)
+            return failing(fault, EBAY_TOKEN, request, reply)
+        traffic.replied(EBAY_TOKEN, reply.status, ())
         return _response(reply)
 
     return Starlette(
@@ -82,23 +94,42 @@ def create_app(
             Route("/_sandbox/asked", asked),
             Route(BASE_PATHS[ebay.source] + ebay.token_path, token, methods=["POST"]),
             *(
-                Route(BASE_PATHS[vendor.source] + vendor.path, _endpoint(vendor, traffic, latency))
+                Route(
+                    BASE_PATHS[vendor.source] + vendor.path,
+                    _endpoint(vendor, traffic, faults, latency),
+                )
                 for vendor in vendors
             ),
         ]
     )
 
 
-def _endpoint(vendor: Vendor, traffic: Traffic, latency: float) -> Endpoint:
+def _endpoint(vendor: Vendor, traffic: Traffic, faults: Faults, latency: float) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         arrived = traffic.arrive(vendor.source)
         reply = _reply(vendor, request, traffic, arrived)
-        traffic.replied(vendor.source, reply.status, reply.asked)
+        # What is refused anyway is no question.
+        fault = faults.due(vendor.source, _question(request)) if reply.status == 200 else None
+        if fault:
+            traffic.failed(vendor.source, fault.kind)
+        if fault is None or fault.kind in DELIVERING:
+            traffic.replied(vendor.source, reply.status, reply.asked)
         if latency:
             await asyncio.sleep(latency)
-        return _response(reply)
+        if fault is None:
+            return _response(reply)
+        if refusal := vendor.failing(fault.kind):
+            return _response(refusal)
+        return failing(fault, vendor.source, request, reply)
 
     return endpoint
+
+
+def _question(request: Request) -> str:
+    """Return what is asked about: the books and the page, and no credentials."""
+    params = request.query_params
+    books = isbns_in(" ".join(params.get(name, "") for name in ("bibkeys", "q", "gtin")))
+    return ":".join([*books, params.get("page", ""), params.get("offset", "")])
 
 
 def _reply(vendor: Vendor, request: Request, traffic: Traffic, arrived: int) -> Reply:

@@ -19,7 +19,10 @@ from pricing_assets.store.queue import count_open_asks, release_leases, take_ask
 from resources.database import Database
 from resources.sandbox.process import SandboxProcess
 from resources.source_access import SourceAccess
+from resources.sources import circuit
+from resources.sources.circuit import read_circuits
 from resources.sources.client import Reply
+from resources.sources.limits import SharedLimits
 from resources.spool import Spool
 from tests.runs import Asked, Platform, asked, isbns
 
@@ -111,6 +114,41 @@ def test_a_source_that_is_away_is_an_error_and_stops_nothing(
     assert {row.result for row in index} == {"error"}
     assert all(row.next_due_at > platform.clock.now() for row in index)
     assert platform.count(t.items, t.items.c.metadata_fetched_at.is_not(None)) == 0
+
+
+def test_a_source_that_stays_away_is_left_in_peace_and_its_questions_open(
+    platform: Platform, decided: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(circuit, "FAILING_SECONDS", 0.0)
+    with SandboxProcess(size=10) as sandbox:
+        gone = sandbox.url
+    summary = ask(platform.with_sandbox(gone), decided)
+    asked_in_vain, left = summary.results["error"], sum(summary.postponed.values())
+    assert set(summary.postponed) <= {"sandbox:open_library", "sandbox:google_books"}
+    assert asked_in_vain + left == 40
+    assert left > 0
+    # What was not sent is neither a call nor an answer: it stays to be asked.
+    assert platform.count(t.api_calls) == platform.count(t.unified_index) == asked_in_vain
+    assert count_open_asks(decided, METADATA, now=platform.clock.now()) == left
+    states = {status.source: status for status in read_circuits(platform.settings.limits)}
+    for source in summary.postponed:
+        assert states[source].state == "open"
+
+    # The next run finds the circuit open and costs the source nothing.
+    start = before(platform)
+    again = ask(platform, decided, "too soon")
+    assert (again.calls, again.postponed) == (0, summary.postponed)
+    assert answered(platform, start) == Counter()
+
+    # Once its time is over, one probe succeeds and lets all the others through.
+    for source in summary.postponed:
+        limits = SharedLimits(platform.settings.limits / source)
+        limits.open_until = 0.0
+        limits.close()
+    last = ask(platform, decided, "later")
+    assert (last.calls, last.postponed) == (left, {})
+    assert count_open_asks(decided, METADATA, now=platform.clock.now()) == 0
+    assert {status.state for status in read_circuits(platform.settings.limits)} == {"closed"}
 
 
 def test_a_commit_that_fails_keeps_the_answers_for_the_next_run(
