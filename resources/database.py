@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.sql import Executable
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -328,34 +329,40 @@ class Bulk:
         """
         if data.num_rows == 0:
             return 0
-        staged = self.stage(data, like=table)
-        return self.insert_from(table, sa.select(*staged.columns), update=update)
+        return self._upsert(table, data, list(update))
 
     def insert_from(self, table: sa.Table, rows: AnySelect, *, update: Iterable[str] = ()) -> int:
         """Insert the rows of a select whose columns are named as the table's."""
         names = [column.name for column in rows.selected_columns]
-        if self._database.dialect == "postgresql":
-            from sqlalchemy.dialects.postgresql import insert
-        else:
-            from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
         # SQLite reads "ON CONFLICT" after a bare SELECT as a join's ON without a WHERE.
-        statement = insert(table).from_select(names, rows.where(sa.true()))
-        columns = list(update)
-        if columns:
-            statement = statement.on_conflict_do_update(
-                index_elements=list(table.primary_key.columns),
-                set_={name: statement.excluded[name] for name in columns},
-            )
-        else:
-            statement = statement.on_conflict_do_nothing()
-        return self.execute(statement)
+        insert = self._insert(table).from_select(names, rows.where(sa.true()))
+        return self.execute(_where_it_exists(insert, table, list(update)))
 
     def execute(self, statement: Executable) -> int:
         """Run a writing statement; return the rows it touched."""
         raise NotImplementedError
 
+    def _insert(self, table: sa.Table) -> "_Insert":
+        raise NotImplementedError
+
+    def _upsert(self, table: sa.Table, data: pa.Table, update: list[str]) -> int:
+        raise NotImplementedError
+
     def _load(self, table: sa.Table, data: pa.Table) -> None:
         raise NotImplementedError
+
+
+_Insert = postgresql.Insert | sqlite.Insert
+
+
+def _where_it_exists(insert: _Insert, table: sa.Table, update: list[str]) -> _Insert:
+    """Let an insert overwrite columns where the primary key exists, or leave what is there."""
+    if not update:
+        return insert.on_conflict_do_nothing()
+    return insert.on_conflict_do_update(
+        index_elements=list(table.primary_key.columns),
+        set_={name: insert.excluded[name] for name in update},
+    )
 
 
 class _PostgresBulk(Bulk):
@@ -367,6 +374,13 @@ class _PostgresBulk(Bulk):
         with self._connection.cursor() as cursor:
             cursor.execute(self._database.sql(statement))
             return max(int(cursor.rowcount), 0)
+
+    def _insert(self, table: sa.Table) -> _Insert:
+        return postgresql.insert(table)
+
+    def _upsert(self, table: sa.Table, data: pa.Table, update: list[str]) -> int:
+        staged = self.stage(data, like=table)
+        return self.insert_from(table, sa.select(*staged.columns), update=update)
 
     def _load(self, table: sa.Table, data: pa.Table) -> None:
         with self._connection.cursor() as cursor:
@@ -383,17 +397,33 @@ class _SqliteBulk(Bulk):
     def execute(self, statement: Executable) -> int:
         return self._connection.execute(statement).rowcount
 
+    def _insert(self, table: sa.Table) -> _Insert:
+        return sqlite.insert(table)
+
+    def _upsert(self, table: sa.Table, data: pa.Table, update: list[str]) -> int:
+        # Without a temporary table, which would only write the rows twice.
+        columns = [table.columns[name] for name in data.schema.names]
+        conformed = data.cast(pa.schema([(c.name, arrow_type(c.type)) for c in columns]))
+        insert = self._insert(table).values({c.name: sa.bindparam(c.name) for c in columns})
+        statement = _where_it_exists(insert, table, update)
+        positional = sqlite.dialect(paramstyle="qmark")
+        compiled = statement.compile(dialect=positional, column_keys=data.schema.names)
+        return self._insert_many(str(compiled), conformed.select(compiled.positiontup or []))
+
     def _load(self, table: sa.Table, data: pa.Table) -> None:
         table.create(self._connection)
         self._staged.append(table.name)
-        cursor = cast(Any, self._connection.connection.driver_connection).cursor()
         marks = ", ".join("?" * len(data.schema))
+        self._insert_many(f'INSERT INTO temp."{table.name}" VALUES ({marks})', data)  # noqa: S608
+
+    def _insert_many(self, statement: str, data: pa.Table) -> int:
+        cursor = cast(Any, self._connection.connection.driver_connection).cursor()
+        touched = 0
         for batch in data.to_batches(max_chunksize=BATCH_ROWS):
             columns = [_sqlite_values(batch.column(i)) for i in range(batch.num_columns)]
-            cursor.executemany(
-                f'INSERT INTO temp."{table.name}" VALUES ({marks})',  # noqa: S608 (our own name)
-                zip(*columns, strict=True),
-            )
+            cursor.executemany(statement, zip(*columns, strict=True))
+            touched += cursor.rowcount
+        return touched
 
     def drop_staged(self) -> None:
         for name in self._staged:
