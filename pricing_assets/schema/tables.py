@@ -142,8 +142,12 @@ class Item(Base):
 
     __table_args__ = (
         sa.UniqueConstraint("category", "natural_key"),
+        # Partial: scoring rewrites no entry of the many items that are not in training.
         sa.Index(
-            "ix_items_in_training_training_quality_score", "in_training", "training_quality_score"
+            "ix_items_in_training",
+            "training_quality_score",
+            sqlite_where=sa.text("in_training = 1"),
+            postgresql_where=sa.text("in_training"),
         ),
         sa.Index("ix_items_market_fetched_at", "market_fetched_at"),
         sa.Index("ix_items_sold_comps_count", "sold_comps_count"),
@@ -503,8 +507,6 @@ class GateEvaluation(Base):
     score: Mapped[float] = mapped_column(doc="0 to 1")
     passed: Mapped[bool] = mapped_column(doc="whether it may be in training")
     reason: Mapped[str] = mapped_column(doc="passes, or what it lacks")
-
-    __table_args__ = (sa.Index("ix_gate_evaluations_policy_passed", "policy", "passed"),)
 
 
 class TrainingSet(Base):
