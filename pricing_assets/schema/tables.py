@@ -139,9 +139,24 @@ class Item(Base):
         server_default=sa.false(), doc="whether the gate admits it"
     )
     in_training_as_of: Mapped[datetime | None]
+    work_as_of: Mapped[datetime | None] = mapped_column(
+        doc="moment of the metadata that its work was told from"
+    )
 
     __table_args__ = (
         sa.UniqueConstraint("category", "natural_key"),
+        sa.Index(
+            # What a look for changed metadata has to read: nothing where nothing changed.
+            "ix_items_work_pending",
+            "id",
+            sqlite_where=sa.text(
+                "metadata_fetched_at IS NOT NULL AND work_as_of IS NOT metadata_fetched_at"
+            ),
+            postgresql_where=sa.text(
+                "metadata_fetched_at IS NOT NULL "
+                "AND work_as_of IS DISTINCT FROM metadata_fetched_at"
+            ),
+        ),
         sa.Index(
             "ix_items_in_training_training_quality_score", "in_training", "training_quality_score"
         ),
@@ -165,6 +180,9 @@ class Book(Base):
     page_count: Mapped[int | None]
     language: Mapped[str | None] = mapped_column(sa.String(16))
     work_key: Mapped[str | None] = mapped_column(sa.String(64))
+    fingerprint: Mapped[str | None] = mapped_column(
+        sa.String(64), doc="of title and first author, as of items.work_as_of"
+    )
     cover_type: Mapped[str | None] = mapped_column(sa.String(32))
     signed: Mapped[bool] = mapped_column(server_default=sa.false())
     printing: Mapped[str | None] = mapped_column(sa.String(16))
@@ -173,6 +191,7 @@ class Book(Base):
         sa.UniqueConstraint("isbn13"),
         sa.Index("ix_books_isbn10", "isbn10"),
         sa.Index("ix_books_work_key", "work_key"),
+        sa.Index("ix_books_fingerprint", "fingerprint"),
     )
 
 
