@@ -12,6 +12,7 @@ from pricing_assets.assets.raw_scans import raw_scans
 from pricing_assets.assets.sold_comps import sold_comps
 from pricing_assets.assets.training_quality_scores import training_quality_scores
 from pricing_assets.assets.training_set import training_set
+from pricing_assets.assets.works import works
 from pricing_assets.checks.unified_index import unified_index
 from pricing_assets.jobs import ALL as JOBS
 from pricing_assets.store.opening import open_database
@@ -40,6 +41,7 @@ def build_defs(
         assets=[
             raw_scans,
             enriched_metadata,
+            works,
             sold_comps,
             training_quality_scores,
             in_training_flags,

@@ -16,6 +16,7 @@ from tests.runs import NOON
 GROUPS = {
     "raw_scans": "intake",
     "enriched_metadata": "enrichment",
+    "works": "enrichment",
     "sold_comps": "enrichment",
     "training_quality_scores": "training",
     "in_training_flags": "training",
@@ -25,6 +26,7 @@ GROUPS = {
 LINEAGE = {
     "raw_scans": set(),
     "enriched_metadata": {"raw_scans"},
+    "works": {"enriched_metadata"},
     "sold_comps": {"enriched_metadata"},
     "training_quality_scores": {"sold_comps"},
     "in_training_flags": {"training_quality_scores"},
@@ -33,7 +35,7 @@ LINEAGE = {
 }
 JOBS = {
     "process_scans": {
-        *("raw_scans", "enriched_metadata", "sold_comps"),
+        *("raw_scans", "enriched_metadata", "works", "sold_comps"),
         *("training_quality_scores", "in_training_flags"),
     },
     "snapshot_prices": {"price_snapshots"},

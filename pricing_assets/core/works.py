@@ -1,7 +1,5 @@
 """The work a book is an edition of: what must not be split between training and test."""
 
-from pricing_assets.core.editions import work_fingerprint_sql
-
 
 def works_sql(editions: str, accepted: str) -> str:
     """Return the DuckDB statement that gives every edition the key of its work.
@@ -18,25 +16,21 @@ def works_sql(editions: str, accepted: str) -> str:
 
     Args:
         editions: Relation with item_id, work_key (the source's own, null where there is
-            none), title and authors (the first one first).
+            none) and fingerprint (`editions.work_fingerprint_sql`, null without a title).
         accepted: Relation of the accepted pairs, with item_id and other_item_id.
 
     Returns:
-        A statement giving item_id, fingerprint (null without a title) and work_key, one row
-        an edition.
+        A statement giving item_id and work_key, one row an edition.
     """
     return f"""
-    WITH RECURSIVE edition AS MATERIALIZED (
-        SELECT item_id, work_key, {work_fingerprint_sql("title", "authors")} AS fingerprint
-        FROM {editions}
-    ), told AS MATERIALIZED (
-        SELECT item_id, fingerprint, coalesce(
+    WITH RECURSIVE told AS MATERIALIZED (
+        SELECT item_id, coalesce(
             work_key,
             CASE WHEN fingerprint IS NOT NULL
                 THEN min(work_key) OVER (PARTITION BY fingerprint) END,
             fingerprint, item_id
         ) AS work_key
-        FROM edition
+        FROM {editions}
     ), pair AS (
         SELECT a.work_key AS near, b.work_key AS far
         FROM {accepted} p JOIN told a ON a.item_id = p.item_id
@@ -50,6 +44,6 @@ def works_sql(editions: str, accepted: str) -> str:
     ), one_work AS (
         SELECT work_key, min(other) AS smallest FROM reached GROUP BY work_key
     )
-    SELECT item_id, fingerprint, coalesce(smallest, work_key) AS work_key
+    SELECT item_id, coalesce(smallest, work_key) AS work_key
     FROM told LEFT JOIN one_work USING (work_key)
     """

@@ -10,6 +10,9 @@ from pricing_assets.core.editions import THRESHOLD, edition_pairs_sql
 from pricing_assets.schema import tables as t
 from resources.database import Bulk
 
+BETWEEN_REASONS = "; "
+"""What separates the reasons of a pair where they are stored."""
+
 
 def likely_duplicates(duck: duckdb.DuckDBPyConnection, books: str, changed: str) -> pa.Table:
     """Return the likely duplicates that one of the changed books is of.
@@ -25,7 +28,7 @@ def likely_duplicates(duck: duckdb.DuckDBPyConnection, books: str, changed: str)
     return duck.sql(
         f"""
         SELECT item_a AS item_id, item_b AS other_item_id, score,
-            array_to_string(reasons, '; ') AS reasons
+            array_to_string(reasons, '{BETWEEN_REASONS}') AS reasons
         FROM ({edition_pairs_sql(books, changed)}) WHERE score >= {THRESHOLD}
         """
     ).to_arrow_table()

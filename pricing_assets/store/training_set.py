@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from pricing_assets.core.comps import comps_sql
+from pricing_assets.core.editions import work_fingerprint_sql
 from pricing_assets.core.gate import POLICIES, Policy
 from pricing_assets.core.metadata import merge_sql
 from pricing_assets.core.periods import as_of, month_end
@@ -167,7 +168,8 @@ def _derive(duck: duckdb.DuckDBPyConnection, policy: Policy) -> None:
     # must find its work on the side where it is.
     named = merge_sql("known", ("title", "authors", "work_key"))
     editions = (
-        "(SELECT i.id AS item_id, n.work_key, n.title, n.authors "
+        "(SELECT i.id AS item_id, n.work_key, "
+        f"{work_fingerprint_sql('n.title', 'n.authors')} AS fingerprint "
         f"FROM items i LEFT JOIN ({named}) n ON n.item_id = i.id)"
     )
     duck.execute(f"CREATE TABLE works AS {works_sql(editions, 'accepted')}")

@@ -72,7 +72,7 @@ def _assign(database: Database, page: pa.Table, now: datetime) -> None:
         duck.register("page", page)
         _gather(duck, database)
         editions = (
-            "(SELECT b.item_id, g.work_key, b.title, b.authors "
+            "(SELECT b.item_id, g.work_key, b.told AS fingerprint "
             "FROM book b LEFT JOIN given g USING (item_id))"
         )
         duck.execute(f"CREATE TABLE work AS {works_sql(editions, 'accepted')}")
@@ -81,15 +81,15 @@ def _assign(database: Database, page: pa.Table, now: datetime) -> None:
             SELECT item_id, w.work_key, b.work_key AS work_key_before, page.as_of,
                 page.item_id IS NOT NULL AS changed,
                 -- A book that waits for its own batch still leaves its old fingerprint there.
-                if(changed, w.fingerprint, b.fingerprint) AS fingerprint
+                if(changed, b.told, b.fingerprint) AS fingerprint
             FROM work w JOIN book b USING (item_id) SEMI JOIN complete USING (item_id)
                 LEFT JOIN page USING (item_id)
             WHERE changed OR w.work_key IS DISTINCT FROM b.work_key
             """
         ).to_arrow_table()
         duck.execute(
-            "CREATE VIEW neighbour AS SELECT b.* FROM book b JOIN work w USING (item_id) "
-            "WHERE w.fingerprint IN (SELECT fingerprint FROM work SEMI JOIN page USING (item_id))"
+            "CREATE VIEW neighbour AS FROM book "
+            "WHERE told IN (SELECT told FROM book SEMI JOIN page USING (item_id))"
         )
         pairs = likely_duplicates(duck, "neighbour", "page")
     with database.bulk() as bulk:
@@ -115,16 +115,14 @@ def _gather(duck: duckdb.DuckDBPyConnection, database: Database) -> None:
         ),
     )
     duck.register("nothing", database.arrow_schema(_BOOKS).empty_table())
-    duck.execute("CREATE TABLE book AS SELECT * FROM nothing")
+    # `fingerprint` is as it was stored, `told` as it is told now.
+    duck.execute("CREATE TABLE book AS SELECT *, CAST(NULL AS VARCHAR) AS told FROM nothing")
     duck.execute("CREATE TABLE given (item_id VARCHAR, work_key VARCHAR)")
     duck.execute("CREATE TABLE taken (name VARCHAR, value VARCHAR)")
     own = "SELECT item_id FROM page"
     paired = "SELECT item_id FROM accepted UNION SELECT other_item_id FROM accepted"
     keys = "SELECT work_key FROM book UNION SELECT work_key FROM given"
-    fingerprints = (
-        "SELECT fingerprint FROM book "
-        f"UNION SELECT {work_fingerprint_sql('title', 'authors')} FROM book"
-    )
+    fingerprints = "SELECT fingerprint FROM book UNION SELECT told FROM book"
     books = t.books
     _take(duck, database, books.c.item_id, f"{own} UNION {paired}")
     _take(duck, database, books.c.fingerprint, fingerprints)
@@ -147,7 +145,10 @@ def _take(
     for values in _chunks(duck, fresh):
         duck.register("found", database.read_arrow(_BOOKS.where(column.in_(values))))
         duck.register("values_asked", pa.table({"value": values}))
-        duck.execute("INSERT INTO book SELECT * FROM found ANTI JOIN book USING (item_id)")
+        duck.execute(
+            f"INSERT INTO book SELECT *, {work_fingerprint_sql('title', 'authors')} "
+            "FROM found ANTI JOIN book USING (item_id)"
+        )
         duck.execute(f"INSERT INTO taken SELECT '{column.name}', value FROM values_asked")
     versions = t.metadata_versions
     said = "(SELECT item_id, source, observed_at, CAST(fields AS JSON) AS fields FROM said)"

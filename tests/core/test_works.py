@@ -4,7 +4,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pricing_assets.core.editions import work_fingerprint
+from pricing_assets.core.editions import work_fingerprint, work_fingerprint_sql
 from pricing_assets.core.works import works_sql
 from resources.compute import duckdb_connection
 
@@ -37,12 +37,14 @@ def works(*known: Known, accepted: Sequence[tuple[int, int]] = ()) -> list[str]:
         name: pa.array([f"item-{pair[side]}" for pair in accepted], pa.string())
         for side, name in enumerate(("item_id", "other_item_id"))
     }
+    fingerprint = work_fingerprint_sql("title", "authors")
+    editions = f"(SELECT item_id, work_key, {fingerprint} AS fingerprint FROM known)"
     with duckdb_connection() as duck:
-        duck.register("editions", pa.table(columns))
+        duck.register("known", pa.table(columns))
         duck.register("accepted", pa.table(pairs))
         found = dict(
             duck.execute(
-                f"SELECT item_id, work_key FROM ({works_sql('editions', 'accepted')})"
+                f"SELECT item_id, work_key FROM ({works_sql(editions, 'accepted')})"
             ).fetchall()
         )
     return [found[item] for item in columns["item_id"]]

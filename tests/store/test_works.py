@@ -1,6 +1,10 @@
 from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
@@ -8,6 +12,7 @@ from pricing_assets.core.editions import work_fingerprint
 from pricing_assets.schema import tables as t
 from pricing_assets.store import works
 from pricing_assets.store.reviews import accept
+from pricing_assets.store.training_set import build_month
 from pricing_assets.store.works import assign_works
 from resources.database import Database
 from tests.examples import DAY, NOON, book, isbn, item, learn, row, rows, scan
@@ -137,10 +142,18 @@ def test_step_by_step_gives_what_all_at_once_gives(
 ) -> None:
     monkeypatch.setattr(works, "ITEMS_A_BATCH", 2)
     monkeypatch.setattr(works, "VALUES_A_QUERY", 2)
+    own: Fields = {"work_key": "OL9W"}
     steps: list[tuple[int, Fields]] = [
-        *((1, EMMA), (2, PERSUASION), (3, {**EMMA, "work_key": "OL9W"}), (4, EMMA)),
-        *((5, {**PERSUASION, "work_key": "OL9W"}), (1, PERSUASION), (6, {"publisher": "Penguin"})),
-        *((3, {**EMMA, "work_key": "OL3W"}), (5, {**EMMA, "work_key": "OL9W"}), (2, EMMA)),
+        (1, EMMA),
+        (2, PERSUASION),
+        (3, EMMA | own),
+        (4, EMMA),
+        (5, PERSUASION | own),
+        (1, PERSUASION),
+        (6, {"publisher": "Penguin"}),
+        (3, {**EMMA, "work_key": "OL3W"}),
+        (5, EMMA | own),
+        (2, EMMA),
     ]
     for step, (number, fields) in enumerate(steps):
         moment: datetime = NOON + step * DAY
@@ -172,3 +185,80 @@ def test_a_crash_before_the_end_leaves_the_rest(
     assert item(database, 2).work_as_of is None
     assert assign_works(database, now=NOON + DAY) == 1
     assert key(database, 2) == key(database, 1)
+
+
+def admit(database: Database, *numbers: int) -> None:
+    """Give books the sales that a training set asks for."""
+    digest = rows(database, t.payloads)[0]["sha256"]
+    sold = [(book(number).item_id, str(place)) for number in numbers for place in range(20)]
+    fixed = {"source": "searchapi_ebay_sold", "kind": "sold", "title": "copy", "currency": "USD"}
+    database.upsert(
+        t.price_listings,
+        pa.Table.from_pylist(
+            [
+                {
+                    "item_id": own,
+                    "source_listing_id": place,
+                    "price": Decimal("20.00"),
+                    "price_usd": Decimal("20.00"),
+                    "observed_at": NOON,
+                    "payload_sha256": digest,
+                    **fixed,
+                }
+                for own, place in sold
+            ]
+        ),
+    )
+
+
+def examples(database: Database, directory: Path, at: datetime) -> dict[str, tuple[str, str]]:
+    """Work and split of every example, as of a moment."""
+    made = build_month(
+        *(database, "2026-10", directory),
+        now=NOON + 30 * DAY, policy="v1", sandbox=False, run_id="run", at=at,
+    )  # fmt: skip
+    table = pq.read_table(made.path / "examples.parquet").to_pylist()
+    return {found["natural_key"]: (found["work_key"], found["split"]) for found in table}
+
+
+def test_the_training_set_never_parts_a_work(database: Database, tmp_path: Path) -> None:
+    """One edition has Open Library's key, the other one has not."""
+    first, second, unseen = range(10, 40), range(40, 70), range(70, 80)
+    scan(database, *first, *second, *unseen, origin="more")
+    for number in first:
+        title: Fields = {"title": f"Tale of {number}", "authors": "Ann Author"}
+        learn(database, number, {**title, "work_key": f"OL{number}W"})
+        learn(database, number + 30, {**title, "publisher": "Other"}, source="google_books")
+    # Editions that are in no training set, with a key that one in it has to take.
+    for number in unseen:
+        learn(database, number, {"title": f"Saga {number}", "work_key": f"OL{number}W"})
+    for number in range(1, 7):
+        learn(database, number, {"title": f"Saga {number + 69}"})
+    admit(database, *first, *second, *range(1, 7))
+    assign_works(database, now=NOON)
+    found = examples(database, tmp_path, NOON)
+    assert len(found) == 66
+    for number in first:
+        assert found[isbn(number)] == found[isbn(number + 30)]
+        assert found[isbn(number)][0] == f"OL{number}W"
+    assert found[isbn(1)][0] == "OL70W"
+    # The catalogue says the same.
+    assert {code: work for code, (work, _) in found.items()}.items() <= keys(database).items()
+    assert len({split for _, split in found.values()}) > 1
+
+
+def test_the_training_set_knows_the_pairs_accepted_by_then(
+    database: Database, tmp_path: Path
+) -> None:
+    learn(database, 1, {**EMMA, **PENGUIN, "work_key": "OL5W"})
+    learn(database, 2, {**EMMA, **PENGUIN, "work_key": "OL7W"})
+    learn(database, 3, {"title": "Emma Woodhouse", "work_key": "OL7W"})
+    admit(database, 1, 2, 3)
+    assign_works(database, now=NOON)
+    before = examples(database, tmp_path / "before", NOON)
+    accept(database, isbn(1), isbn(2), user_id="ann", now=NOON + DAY)
+    assert examples(database, tmp_path / "again", NOON) == before
+    assert [before[isbn(n)][0] for n in (1, 2, 3)] == ["OL5W", "OL7W", "OL7W"]
+    after = examples(database, tmp_path / "after", NOON + DAY)
+    assert {work for work, _ in after.values()} == {"OL5W"}
+    assert len({split for _, split in after.values()}) == 1
