@@ -145,11 +145,13 @@ def _take(
     for values in _chunks(duck, fresh):
         duck.register("found", database.read_arrow(_BOOKS.where(column.in_(values))))
         duck.register("values_asked", pa.table({"value": values}))
-        duck.execute(
-            f"INSERT INTO book SELECT *, {work_fingerprint_sql('title', 'authors')} "
-            "FROM found ANTI JOIN book USING (item_id)"
-        )
         duck.execute(f"INSERT INTO taken SELECT '{column.name}', value FROM values_asked")
+        unknown = duck.sql("FROM found ANTI JOIN book USING (item_id)").to_arrow_table()
+        # Even of no rows the fingerprint's statement is long to prepare.
+        if unknown.num_rows:
+            duck.register("unknown", unknown)
+            told = work_fingerprint_sql("title", "authors")
+            duck.execute(f"INSERT INTO book SELECT *, {told} FROM unknown")
     versions = t.metadata_versions
     said = "(SELECT item_id, source, observed_at, CAST(fields AS JSON) AS fields FROM said)"
     unread = "SELECT item_id FROM book EXCEPT SELECT value FROM taken WHERE name = 'version'"

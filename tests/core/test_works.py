@@ -117,7 +117,7 @@ def test_an_accepted_pair_makes_both_works_one() -> None:
     assert works(*known, accepted=[(0, 3), (4, 3)]) == [*["OL5W"] * 5, "OL6W"]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(EDITIONS, PAIRS)
 def test_a_work_is_whole(known: list[Known], pairs: list[tuple[int, int]]) -> None:
     """What has to be together is: an own key, a fingerprint without a key, an accepted pair."""
@@ -137,7 +137,7 @@ def test_a_work_is_whole(known: list[Known], pairs: list[tuple[int, int]]) -> No
                     assert not found[place].startswith("work:")
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(EDITIONS, PAIRS)
 def test_the_order_of_editions_and_pairs_changes_nothing(
     known: list[Known], pairs: list[tuple[int, int]]

@@ -170,7 +170,7 @@ BOOKS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(BOOKS, st.sets(st.integers(0, 7), min_size=1))
 def test_the_blocks_lose_no_likely_duplicate(
     books: list[dict[str, Any]], changed: set[int]
