@@ -191,8 +191,8 @@ def edition_pairs_sql(books: str, changed: str | None = None) -> str:
         books: Relation with item_id, title, authors, publisher, binding (texts, null
             where unknown) and publication_year (integer or null).
         changed: Relation with item_id. With it only pairs with one of these are scored, and
-            of them only those whose publishers' names share a word: no other pair reaches
-            the threshold, and a work with thousands of editions has few of them.
+            of them only those whose publishers' names share a word or their letters: no
+            other pair reaches the threshold, and most editions of a work are no such pair.
 
     Returns:
         A statement giving item_a < item_b, fingerprint, score (0.0 to 1.0) and reasons (a
@@ -207,7 +207,8 @@ def edition_pairs_sql(books: str, changed: str | None = None) -> str:
         is_changed = f"item_id IN (SELECT item_id FROM {changed})"
         candidates = (
             "(a.is_changed OR b.is_changed) AND a.publisher <> [''] "
-            "AND list_has_any(a.publisher, b.publisher)"
+            "AND (list_has_any(a.publisher, b.publisher) "
+            "OR array_to_string(a.publisher, '') = array_to_string(b.publisher, ''))"
         )
     return f"""
     WITH plain AS (

@@ -3,7 +3,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pricing_assets.core.editions import edition_pairs_sql, is_likely_duplicate
@@ -159,7 +159,10 @@ BOOKS = st.lists(
         {
             "title": st.sampled_from(["Emma", "Emma: a novel of manners", "Persuasion"]),
             "publisher": st.sampled_from(
-                [None, "Penguin", "Penguin Classics", "St. Martin's", "St. Martin's Paperbacks"]
+                [
+                    *(None, "Penguin", "Penguin Classics", "Harper Collins", "HarperCollins"),
+                    *("St. Martin's", "St. Martin's Paperbacks"),
+                ]
             ),
             "binding": st.sampled_from([None, "Paperback", "Hardcover"]),
             "publication_year": st.sampled_from([None, 1990, 1996, 1997]),
@@ -172,6 +175,13 @@ BOOKS = st.lists(
 
 @settings(deadline=None, max_examples=15)
 @given(BOOKS, st.sets(st.integers(0, 7), min_size=1))
+@example(
+    [
+        {"title": "Emma", "publisher": name, "binding": "Paperback", "publication_year": 1996}
+        for name in ("Harper Collins", "HarperCollins")
+    ],
+    {0},
+)
 def test_the_blocks_lose_no_likely_duplicate(
     books: list[dict[str, Any]], changed: set[int]
 ) -> None:
