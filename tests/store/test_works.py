@@ -15,7 +15,7 @@ from pricing_assets.store.reviews import accept
 from pricing_assets.store.training_set import build_month
 from pricing_assets.store.works import assign_works
 from resources.database import Database
-from tests.examples import DAY, NOON, book, isbn, item, learn, row, rows, scan
+from tests.examples import DAY, NOON, book, commit, isbn, item, learn, reply, row, rows, scan
 
 Fields = dict[str, str | int]
 
@@ -25,6 +25,9 @@ PENGUIN: Fields = {"publisher": "Penguin", "binding": "Paperback", "publication_
 EMMAS, PERSUASIONS = (
     str(work_fingerprint(title, "Jane Austen")) for title in ("Emma", "Persuasion")
 )
+
+
+GOOGLE, LIBRARY = "google_books", "open_library"
 
 
 @pytest.fixture
@@ -57,9 +60,9 @@ def keys(database: Database) -> dict[str, str]:
 
 def test_editions_with_and_without_a_key_are_one_work(database: Database) -> None:
     learn(database, 1, {"work_key": "OL1W", **EMMA})
-    learn(database, 2, {"title": "EMMA: a novel", "authors": "Austen, Jane"}, source="google_books")
-    learn(database, 3, PERSUASION, source="google_books")
-    learn(database, 4, {"publisher": "Penguin"}, source="google_books")
+    learn(database, 2, {"title": "EMMA: a novel", "authors": "Austen, Jane"}, source=GOOGLE)
+    learn(database, 3, PERSUASION, source=GOOGLE)
+    learn(database, 4, {"publisher": "Penguin"}, source=GOOGLE)
     assert assign_works(database, now=NOON) == 4
     assert [key(database, number) for number in (1, 2, 3, 4, 5)] == [
         *("OL1W", "OL1W", PERSUASIONS, book(4).item_id, None)
@@ -91,8 +94,8 @@ def test_a_look_for_changes_reads_only_what_changed(database: Database) -> None:
 
 
 def test_a_key_that_is_learnt_later_moves_the_editions_without_one(database: Database) -> None:
-    learn(database, 1, EMMA, source="google_books")
-    learn(database, 2, EMMA, source="google_books")
+    learn(database, 1, EMMA, source=GOOGLE)
+    learn(database, 2, EMMA, source=GOOGLE)
     assign_works(database, now=NOON)
     assert counted(database) == {EMMAS: 2}
     learn(database, 3, {"work_key": "OL9W", **EMMA}, NOON + DAY)
@@ -107,9 +110,23 @@ def test_a_key_that_is_learnt_later_moves_the_editions_without_one(database: Dat
     assert counted(database) == {"OL10W": 3, "OL9W": 1}
 
 
+def test_an_answer_leaves_the_assigned_key_until_works_are_told_anew(database: Database) -> None:
+    commit(database, reply(1, LIBRARY, fields={**EMMA, "work_key": "OL1W"}))
+    assert key(database, 1) == "OL1W"
+    learn(database, 2, EMMA, source=GOOGLE)
+    assign_works(database, now=NOON)
+    commit(database, reply(2, GOOGLE, NOON + DAY, fields=EMMA))
+    assert key(database, 2) == "OL1W"
+    commit(database, reply(2, LIBRARY, NOON + 2 * DAY, fields={**EMMA, "work_key": "OL2W"}))
+    assert key(database, 2) == "OL1W"
+    assert assign_works(database, now=NOON + 2 * DAY) == 1
+    assert key(database, 2) == "OL2W"
+    assert counted(database) == {"OL1W": 1, "OL2W": 1}
+
+
 def test_a_corrected_title_leaves_its_work(database: Database) -> None:
     learn(database, 1, {"work_key": "OL1W", **EMMA})
-    learn(database, 2, EMMA, source="google_books")
+    learn(database, 2, EMMA, source=GOOGLE)
     assign_works(database, now=NOON)
     learn(database, 1, {"work_key": "OL2W", **PERSUASION}, NOON + DAY)
     assert assign_works(database, now=NOON + DAY) == 1
@@ -228,7 +245,7 @@ def test_the_training_set_never_parts_a_work(database: Database, tmp_path: Path)
     for number in first:
         title: Fields = {"title": f"Tale of {number}", "authors": "Ann Author"}
         learn(database, number, {**title, "work_key": f"OL{number}W"})
-        learn(database, number + 30, {**title, "publisher": "Other"}, source="google_books")
+        learn(database, number + 30, {**title, "publisher": "Other"}, source=GOOGLE)
     # Editions that are in no training set, with a key that one in it has to take.
     for number in unseen:
         learn(database, number, {"title": f"Saga {number}", "work_key": f"OL{number}W"})
