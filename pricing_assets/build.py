@@ -13,6 +13,7 @@ from pricing_assets.assets.refresh_plan import refresh_plan
 from pricing_assets.assets.sold_comps import sold_comps
 from pricing_assets.assets.training_quality_scores import training_quality_scores
 from pricing_assets.assets.training_set import training_set
+from pricing_assets.assets.works import works
 from pricing_assets.checks.unified_index import unified_index
 from pricing_assets.jobs import ALL as JOBS
 from pricing_assets.store.opening import open_database
@@ -43,6 +44,7 @@ def build_defs(
             raw_scans,
             refresh_plan,
             enriched_metadata,
+            works,
             sold_comps,
             training_quality_scores,
             in_training_flags,

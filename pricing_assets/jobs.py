@@ -5,6 +5,7 @@ import dagster as dg
 PROCESS_SCANS_ASSETS = (
     "raw_scans",
     "enriched_metadata",
+    "works",
     "sold_comps",
     "training_quality_scores",
     "in_training_flags",

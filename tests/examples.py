@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from pricing_assets.core.answers import Answer, FetchResult, ItemQuery, Listing, ListingKind
 from pricing_assets.core.items import item_id
+from pricing_assets.core.metadata import MetadataVersion, completeness, merge
 from pricing_assets.schema import tables as t
 from pricing_assets.schema.migrate import upgrade
 from pricing_assets.store.answers import SourceFacts, commit_replies
@@ -165,6 +166,46 @@ def commit(database: Database, *replies: Reply, run_id: str = "run-1", prefix: s
         run_id=run_id,
         now=max(reply.requested_at for reply in replies),
     )
+
+
+def learn(
+    database: Database,
+    number: int,
+    fields: Mapping[str, str | int],
+    at: datetime = NOON,
+    source: str = "open_library",
+) -> None:
+    """Let a source say something of a scanned book: what it says is kept, and merged."""
+    versions, own = t.metadata_versions, book(number).item_id
+    body = json.dumps([number, source, at.isoformat(), dict(fields)]).encode()
+    digest = hashlib.sha256(body).hexdigest()
+    with database.begin() as connection:
+        connection.execute(
+            sa.insert(t.payloads).values(
+                sha256=digest, source=source, fetched_at=at, size_bytes=len(body), body_zstd=body
+            )
+        )
+        connection.execute(
+            sa.insert(versions).values(
+                item_id=own,
+                source=source,
+                observed_at=at,
+                fields=json.dumps(dict(fields)),
+                completeness=completeness(fields),
+                payload_sha256=digest,
+            )
+        )
+        known = connection.execute(sa.select(versions).where(versions.c.item_id == own)).all()
+        merged, _ = merge(
+            MetadataVersion(v.source, v.observed_at, json.loads(v.fields)) for v in known
+        )
+        for table, key in ((t.items, t.items.c.id), (t.books, t.books.c.item_id)):
+            values = {n: v for n, v in merged.items() if n in table.c and n != "work_key"}
+            if values:
+                connection.execute(sa.update(table).values(**values).where(key == own))
+        connection.execute(
+            sa.update(t.items).values(metadata_fetched_at=at).where(t.items.c.id == own)
+        )
 
 
 def sales(

@@ -17,6 +17,7 @@ GROUPS = {
     "raw_scans": "intake",
     "refresh_plan": "enrichment",
     "enriched_metadata": "enrichment",
+    "works": "enrichment",
     "sold_comps": "enrichment",
     "training_quality_scores": "training",
     "in_training_flags": "training",
@@ -27,6 +28,7 @@ LINEAGE = {
     "raw_scans": set(),
     "refresh_plan": set(),
     "enriched_metadata": {"raw_scans", "refresh_plan"},
+    "works": {"enriched_metadata"},
     "sold_comps": {"enriched_metadata"},
     "training_quality_scores": {"sold_comps"},
     "in_training_flags": {"training_quality_scores"},
@@ -35,11 +37,11 @@ LINEAGE = {
 }
 JOBS = {
     "process_scans": {
-        *("raw_scans", "enriched_metadata", "sold_comps"),
+        *("raw_scans", "enriched_metadata", "works", "sold_comps"),
         *("training_quality_scores", "in_training_flags"),
     },
     "refresh_stale": {
-        *("refresh_plan", "raw_scans", "enriched_metadata", "sold_comps"),
+        *("refresh_plan", "raw_scans", "enriched_metadata", "works", "sold_comps"),
         *("training_quality_scores", "in_training_flags"),
     },
     "snapshot_prices": {"price_snapshots"},

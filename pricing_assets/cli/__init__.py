@@ -12,6 +12,7 @@ COMMANDS = {
     "refresh": ("pricing_assets.cli.refresh:refresh", "Renew old answers that no scan asks for."),
     "status": ("pricing_assets.cli.status:status", "Scans, items, training quality and calls."),
     "explain": ("pricing_assets.cli.explain:explain", "What is known of a book, and why."),
+    "review": ("pricing_assets.cli.review:review", "Likely duplicates: list, accept, reject."),
     "training-set": ("pricing_assets.cli.training_set:training_set", "Build training sets."),
     "index": ("pricing_assets.cli.index:index", "Compare the unified index, and rebuild it."),
     "db": ("pricing_assets.cli.db:db", "Upgrade and check the database."),

@@ -64,6 +64,8 @@ def _show_item(item: sa.Row[Any]) -> None:
             click.echo(f"  {name:<18} {str(value)[:60]:<60} {source}, {since[:16]}")
         elif value is None:
             click.echo(f"  {name:<18} unknown")
+        elif name == "work_key":
+            click.echo(f"  {name:<18} {value[:60]:<60} told from title, author and editions")
     if item.quality_score is not None:
         click.echo(f"  {'completeness':<18} {item.quality_score:.0%}")
 

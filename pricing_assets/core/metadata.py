@@ -76,15 +76,16 @@ def _rank(source: str) -> int:
     return SOURCE_PRECEDENCE.index(name) if name in SOURCE_PRECEDENCE else len(SOURCE_PRECEDENCE)
 
 
-def merge_sql(versions: str) -> str:
+def merge_sql(versions: str, names: Iterable[str] = (*FIELDS, *EXTRA_FIELDS)) -> str:
     """Return the DuckDB statement that does what `merge` does, for all items at once.
 
     Args:
         versions: Relation with columns item_id, source, observed_at, fields (JSON text).
+        names: Fields to merge.
 
     Returns:
-        A statement giving item_id, one text column for each of `FIELDS` and
-        `EXTRA_FIELDS`, and the source of the title as metadata_source.
+        A statement giving item_id, one text column for each field, and the source of the
+        title as metadata_source.
     """
     known = " ".join(
         f"WHEN replace(source, 'sandbox:', '') = '{name}' THEN {len(SOURCE_PRECEDENCE) - place}"
@@ -95,7 +96,7 @@ def merge_sql(versions: str) -> str:
     columns = ", ".join(
         f"arg_max(fields->>'{name}', {order}) "
         f"FILTER (WHERE coalesce(fields->>'{name}', '') <> '') AS {name}"
-        for name in (*FIELDS, *EXTRA_FIELDS)
+        for name in names
     )
     return (
         f"SELECT item_id, {columns}, "

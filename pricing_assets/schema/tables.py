@@ -139,6 +139,9 @@ class Item(Base):
         server_default=sa.false(), doc="whether the gate admits it"
     )
     in_training_as_of: Mapped[datetime | None]
+    work_as_of: Mapped[datetime | None] = mapped_column(
+        doc="moment of the metadata that its work was told from"
+    )
 
     __table_args__ = (
         sa.UniqueConstraint("category", "natural_key"),
@@ -148,6 +151,18 @@ class Item(Base):
             "training_quality_score",
             sqlite_where=sa.text("in_training = 1"),
             postgresql_where=sa.text("in_training"),
+        ),
+        sa.Index(
+            # What a look for changed metadata has to read: nothing where nothing changed.
+            "ix_items_work_pending",
+            "id",
+            sqlite_where=sa.text(
+                "metadata_fetched_at IS NOT NULL AND work_as_of IS NOT metadata_fetched_at"
+            ),
+            postgresql_where=sa.text(
+                "metadata_fetched_at IS NOT NULL "
+                "AND work_as_of IS DISTINCT FROM metadata_fetched_at"
+            ),
         ),
         sa.Index("ix_items_market_fetched_at", "market_fetched_at"),
         sa.Index("ix_items_sold_comps_count", "sold_comps_count"),
@@ -169,6 +184,9 @@ class Book(Base):
     page_count: Mapped[int | None]
     language: Mapped[str | None] = mapped_column(sa.String(16))
     work_key: Mapped[str | None] = mapped_column(sa.String(64))
+    fingerprint: Mapped[str | None] = mapped_column(
+        sa.String(64), doc="of title and first author, as of items.work_as_of"
+    )
     cover_type: Mapped[str | None] = mapped_column(sa.String(32))
     signed: Mapped[bool] = mapped_column(server_default=sa.false())
     printing: Mapped[str | None] = mapped_column(sa.String(16))
@@ -177,6 +195,7 @@ class Book(Base):
         sa.UniqueConstraint("isbn13"),
         sa.Index("ix_books_isbn10", "isbn10"),
         sa.Index("ix_books_work_key", "work_key"),
+        sa.Index("ix_books_fingerprint", "fingerprint"),
     )
 
 

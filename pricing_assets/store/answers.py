@@ -247,7 +247,10 @@ def _update_items(bulk: Bulk, merged: Mapping[str, tuple[Any, Any]], now: dateti
     bulk.execute(
         sa.update(t.books)
         .values(
-            **{name: staged.c[name] for name in (*own, "work_key")}, cover_type=staged.c.binding
+            **{name: staged.c[name] for name in own},
+            cover_type=staged.c.binding,
+            # A key once assigned stays until `assign_works` has told the work anew.
+            work_key=sa.func.coalesce(t.books.c.work_key, staged.c.work_key),
         )
         .where(t.books.c.item_id == staged.c.item_id)
     )

@@ -22,12 +22,13 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from pricing_assets.core.comps import comps_sql
+from pricing_assets.core.editions import work_fingerprint_sql
 from pricing_assets.core.gate import POLICIES, Policy
 from pricing_assets.core.metadata import merge_sql
 from pricing_assets.core.periods import as_of, month_end
 from pricing_assets.core.training import EXAMPLES, FORMAT_VERSION, split_sql
 from pricing_assets.core.training_card import card
-from pricing_assets.core.works import work_sql
+from pricing_assets.core.works import works_sql
 from pricing_assets.schema import tables as t
 from pricing_assets.store.snapshots import observed_as_of
 from resources.compute import duckdb_connection
@@ -101,7 +102,7 @@ def build_month(
 
 
 def _load(duck: duckdb.DuckDBPyConnection, database: Database, at: datetime, sandbox: bool) -> None:
-    listings, versions = t.price_listings, t.metadata_versions
+    listings, versions, reviews = t.price_listings, t.metadata_versions, t.edition_reviews
     observations = sa.select(
         listings.c.item_id,
         listings.c.kind,
@@ -118,10 +119,14 @@ def _load(duck: duckdb.DuckDBPyConnection, database: Database, at: datetime, san
         observations = observations.where(listings.c.source.not_like(SANDBOX))
         metadata = metadata.where(versions.c.source.not_like(SANDBOX))
     items = sa.select(t.items.c.id, t.items.c.category, t.items.c.natural_key)
+    accepted = sa.select(reviews.c.item_id, reviews.c.other_item_id).where(
+        reviews.c.verdict == "accepted", reviews.c.decided_at <= at
+    )
     for name, statement in (
         ("observations", observations),
         ("versions", metadata),
         ("items", items),
+        ("accepted", accepted),
     ):
         reader = pa.RecordBatchReader.from_batches(
             database.arrow_schema(statement), database.iter_arrow(statement)
@@ -154,22 +159,31 @@ def _derive(duck: duckdb.DuckDBPyConnection, policy: Policy) -> None:
         + policy.passed_sql("score", *names, "false")
     )
     duck.execute(
-        "CREATE VIEW wanted AS SELECT v.item_id, v.source, v.observed_at, "
-        "CAST(v.fields AS JSON) AS fields FROM versions v SEMI JOIN admitted USING (item_id)"
+        "CREATE VIEW known AS SELECT item_id, source, observed_at, "
+        "CAST(fields AS JSON) AS fields FROM versions"
     )
+    duck.execute("CREATE VIEW wanted AS FROM known SEMI JOIN admitted USING (item_id)")
     duck.execute(f"CREATE TABLE described AS {merge_sql('wanted')}")
-    work = work_sql("d.work_key", "d.title", "d.authors", "a.item_id")
+    # Over all that was known, not only what is admitted: an edition that is admitted later
+    # must find its work on the side where it is.
+    named = merge_sql("known", ("title", "authors", "work_key"))
+    editions = (
+        "(SELECT i.id AS item_id, n.work_key, "
+        f"{work_fingerprint_sql('n.title', 'n.authors')} AS fingerprint "
+        f"FROM items i LEFT JOIN ({named}) n ON n.item_id = i.id)"
+    )
+    duck.execute(f"CREATE TABLE works AS {works_sql(editions, 'accepted')}")
     expressions = {
         "category": "i.category",
         "natural_key": "i.natural_key",
-        "work_key": work,
+        "work_key": "w.work_key",
         "target_price": "a.sold_median",
         "sold_comps_count": "a.sold_count",
         "sold_comps_min": "a.sold_min",
         "sold_comps_median": "a.sold_median",
         "sold_comps_max": "a.sold_max",
         "training_quality_score": "a.score",
-        "split": split_sql(work),
+        "split": split_sql("w.work_key"),
         **{name: f"a.{name}" for name in ("item_id", "ask_count", "ask_min", "sold_sources")},
         "last_observed_at": "a.last_observed_at",
     }
@@ -180,7 +194,8 @@ def _derive(duck: duckdb.DuckDBPyConnection, policy: Policy) -> None:
     )
     duck.execute(
         f"CREATE TABLE examples AS SELECT {columns} FROM admitted a "
-        "JOIN items i ON i.id = a.item_id LEFT JOIN described d ON d.item_id = a.item_id"
+        "JOIN items i ON i.id = a.item_id JOIN works w ON w.item_id = a.item_id "
+        "LEFT JOIN described d ON d.item_id = a.item_id"
     )
 
 

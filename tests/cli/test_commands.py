@@ -31,6 +31,7 @@ ALL = commands()
 def test_the_commands() -> None:
     assert {" ".join(path) for path in ALL if path} == {
         *("demo", "scan", "run", "status", "explain"),
+        *("review", "review accept", "review reject"),
         *("training-set", "training-set build", "db", "db upgrade", "db check"),
         *("sandbox", "sandbox serve", "refresh", "index", "index check", "index repair"),
     }
@@ -79,6 +80,11 @@ USAGE = {
     ),
     "no ISBN": ("explain", "not an isbn"),
     "wrong check digit": ("explain", "9780316769175"),
+    "review of one": ("review", "accept", "9780316769174"),
+    "review of no ISBN": ("review", "reject", "9780316769174", "9780316769175"),
+    "review of a pair of one": ("review", "accept", "9780316769174", "0316769177"),
+    "review by nobody": (*("review", "accept", "9780316769174", "9780316769488", "--user", " "),),
+    "review of none": ("review", "--limit", "0"),
     "demo of a directory": ("demo", "--catalogue", "/"),
     "demo of nothing": ("demo", "--books", "0"),
     "port": ("sandbox", "serve", "--port", "99999"),
@@ -103,6 +109,11 @@ def unreadable(home: Path) -> Path:
 
 FAILURES: dict[str, tuple[dict[str, str], tuple[str, ...], str]] = {
     "unscanned": ({}, ("explain", "9780316769174"), "never scanned"),
+    "unscanned pair": (
+        {},
+        ("review", "accept", "9780316769174", "9780316769488"),
+        "pricing scan 9780316769174",
+    ),
     "workbook": ({}, ("scan", "--file", "scans.xlsx"), "Excel"),
     "workbook as a catalogue": ({}, ("demo", "--catalogue", "scans.xlsx"), "Excel"),
     "profile": ({"PRICING_PROFILE": "nonsense"}, ("status",), "PRICING_PROFILE"),
