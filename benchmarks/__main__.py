@@ -60,9 +60,23 @@ class Benchmark:
 
 
 BOTH = ("sqlite", "postgresql")
+A_MILLION_DECIDED: dict[str, float] = {"seconds": 10, "peak_mib": 1024}
 BENCHMARKS = (
     Benchmark("intake", intake.ours, intake.prepare, BOTH, seconds=60, peak_mib=1024),
     Benchmark("decide", decide.ours, decide.prepare, BOTH, decide.row_by_row, ratio=5),
+    Benchmark(
+        "decide_1m_scans_of_2m", decide.ours, decide.prepare_2m, ("sqlite",), **A_MILLION_DECIDED
+    ),
+    *(
+        Benchmark(
+            f"decide_1m_scans_of_{name}", decide.ours, prepare, ("postgresql",), **A_MILLION_DECIDED
+        )
+        for name, prepare in (
+            ("1m", decide.prepare_1m),
+            ("3m", decide.prepare_3m),
+            ("10m", decide.prepare_10m),
+        )
+    ),
     Benchmark("score_and_gate", gate.ours, gate.prepare, ("sqlite",), gate.loop, ratio=3),
     Benchmark("export", export.ours, export.prepare, BOTH, export.pandas_read_sql, ratio=4),
     Benchmark("throughput", throughput.limited, calls_per_second=90),

@@ -80,11 +80,14 @@ class Scan(Base):
         sa.Index("ix_scans_user_id_status_reason", "user_id", "status", "reason"),
         sa.Index("ix_scans_item_id", "item_id"),
         sa.Index(
-            # In the order in which the unified index is read, with all that a decision needs.
+            # In the order in which the unified index is read, with all that a decision needs;
+            # SQLite looks into the table for what the condition says but the index does not hold.
             "ix_scans_pending",
             "item_id",
             "id",
             "category",
+            "status",
+            "processed_at",
             sqlite_where=sa.text("processed_at IS NULL AND status = 'accepted'"),
             postgresql_where=sa.text("processed_at IS NULL AND status = 'accepted'"),
         ),
@@ -449,7 +452,15 @@ class EnrichmentDecision(Base):
         doc="when to decide anew: what was to be asked could not be asked"
     )
 
-    __table_args__ = (sa.Index("ix_enrichment_decisions_batch_id", "batch_id"),)
+    __table_args__ = (
+        sa.Index("ix_enrichment_decisions_batch_id", "batch_id"),
+        sa.Index(
+            "ix_enrichment_decisions_deferred_until",
+            "deferred_until",
+            sqlite_where=sa.text("deferred_until IS NOT NULL"),
+            postgresql_where=sa.text("deferred_until IS NOT NULL"),
+        ),
+    )
 
 
 class RefreshAsk(Base):
