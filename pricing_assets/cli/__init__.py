@@ -11,6 +11,7 @@ COMMANDS = {
     "run": ("pricing_assets.cli.run:run", "Take what is pending through all assets."),
     "status": ("pricing_assets.cli.status:status", "Scans, items, training quality and calls."),
     "explain": ("pricing_assets.cli.explain:explain", "What is known of a book, and why."),
+    "sources": ("pricing_assets.cli.sources:sources", "What is asked, its limits and licences."),
     "training-set": ("pricing_assets.cli.training_set:training_set", "Build training sets."),
     "db": ("pricing_assets.cli.db:db", "Upgrade and check the database."),
     "sandbox": ("pricing_assets.cli.sandbox:sandbox", "Serve simulated vendors."),

@@ -33,6 +33,8 @@ def test_the_commands() -> None:
         *("demo", "scan", "run", "status", "explain"),
         *("training-set", "training-set build", "db", "db upgrade", "db check"),
         *("sandbox", "sandbox serve"),
+        *("sources", "sources list", "sources enable", "sources disable"),
+        *("sources set", "sources agree"),
     }
     assert set(COMMANDS) == {path[0] for path in ALL if path}
 
@@ -81,6 +83,15 @@ USAGE = {
     "wrong check digit": ("explain", "9780316769175"),
     "demo of a directory": ("demo", "--catalogue", "/"),
     "demo of nothing": ("demo", "--books", "0"),
+    "unknown source": ("sources", "enable", "open_libary"),
+    "no zone": ("sources", "set", "open_library", "--time-zone", "Europe/Nowhere"),
+    "a directory of zones": ("sources", "set", "open_library", "--time-zone", "Europe"),
+    "negative budget": ("sources", "set", "open_library", "--calls-a-day", "-5"),
+    "half a call": ("sources", "set", "open_library", "--calls-a-day", "1.5"),
+    "no number": ("sources", "set", "open_library", "--cost", "nan"),
+    "no freshness": ("sources", "set", "open_library", "--freshness-days", "none"),
+    "nothing to set": ("sources", "set", "open_library"),
+    "empty agreement": ("sources", "agree", "open_library", "--reference", " "),
     "port": ("sandbox", "serve", "--port", "99999"),
     "catalogue": ("sandbox", "serve", "--catalogue", "no-such-file.csv"),
 }
