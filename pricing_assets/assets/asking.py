@@ -7,8 +7,10 @@ arrive and committed in batches while calls go on.
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 
 from pricing_assets.core.answers import ItemQuery
@@ -20,6 +22,12 @@ from pricing_assets.store.queue import (
     release_leases,
     renew_leases,
     take_asks,
+)
+from pricing_assets.store.sessions import (
+    Progress,
+    begin_session,
+    end_session,
+    record_progress,
 )
 from pricing_assets.store.sources import freshness
 from resources.clock import Clock
@@ -87,7 +95,8 @@ def ask_open(
         asking.file_leftovers()
         if asking.total:
             _log.info("%s sources: %s calls to make", "/".join(kinds), f"{asking.total:,}")
-            asyncio.run(asking.ask_all())
+            with asking.session():
+                asyncio.run(asking.ask_all())
     finally:
         spool.close()
         release_leases(database, run_id)
@@ -117,10 +126,46 @@ class _Asking:
         self._reported = time.monotonic()
         self.summary = AskSummary()
         self.total = count_open_asks(database, kinds, now=clock.now())
+        self._session_id = 0
+        self._filed_usd = 0.0
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """Keep the session's row for the length of a `with` block."""
+        self._session_id = begin_session(
+            self._database, self._run_id, self._kinds, self.total, now=self._clock.now()
+        )
+        self._filed_usd = self.summary.cost_usd
+        finished = False
+        try:
+            yield
+            finished = True
+        finally:
+            end_session(
+                self._database,
+                self._session_id,
+                self._progress(),
+                "finished" if finished else "failed",
+                now=self._clock.now(),
+            )
+
+    def _progress(self) -> Progress:
+        """Return how far the session is; what was recovered belongs to an earlier one."""
+        summary = self.summary
+        failed = summary.results.get("error", 0)
+        return Progress(
+            answered=summary.calls - summary.recovered - failed,
+            failed=failed,
+            unanswered=summary.unanswered,
+            cost_usd=Decimal(str(round(summary.cost_usd - self._filed_usd, 6))),
+        )
 
     async def ask_all(self) -> None:
         """Take page after page of the queue until it has ended."""
-        renewing = asyncio.create_task(self._renew_leases())
+        meanwhile = [
+            asyncio.create_task(self._renew_leases()),
+            asyncio.create_task(self._record_progress()),
+        ]
         after: str | None = ""
         try:
             async with self._access.client() as client:
@@ -128,7 +173,8 @@ class _Asking:
                     asks, after = await asyncio.to_thread(self._take, after)
                     await self._ask_page(client, asks)
         finally:
-            renewing.cancel()
+            for task in meanwhile:
+                task.cancel()
 
     def _take(self, after: str) -> tuple[list[Ask], str | None]:
         return take_asks(
@@ -145,6 +191,17 @@ class _Asking:
             await asyncio.sleep(LEASE.total_seconds() / 4)
             await asyncio.to_thread(
                 renew_leases, self._database, self._run_id, now=self._clock.now()
+            )
+
+    async def _record_progress(self) -> None:
+        while True:
+            await asyncio.sleep(SECONDS_BETWEEN_REPORTS)
+            await asyncio.to_thread(
+                record_progress,
+                self._database,
+                self._session_id,
+                self._progress(),
+                now=self._clock.now(),
             )
 
     async def _ask_page(self, client: SourceClient, asks: Sequence[Ask]) -> None:

@@ -4,9 +4,10 @@ import dagster as dg
 import sqlalchemy as sa
 
 from pricing_assets.assets.asking import ask_open
-from pricing_assets.assets.presentation import OWNERS, bars, column_schema, preview
+from pricing_assets.assets.presentation import OWNERS, bars, calls_table, column_schema, preview
 from pricing_assets.assets.raw_scans import raw_scans
 from pricing_assets.schema import tables as t
+from pricing_assets.store.ledger import calls_of_run
 from resources.clock import Clock
 from resources.database import Database
 from resources.settings import Settings
@@ -64,6 +65,9 @@ def enriched_metadata(
             "answers_recovered_after_a_crash": summary.recovered,
             "cost_usd": round(summary.cost_usd, 4),
             "seconds": summary.seconds,
+            "calls_by_source": calls_table(
+                calls_of_run(database, context.run.run_id, METADATA_KINDS, now=clock.now())
+            ),
             "items_with_metadata": database.scalar(
                 sa.select(sa.func.count()).select_from(items).where(known)
             ),

@@ -12,6 +12,7 @@ COMMANDS = {
     "status": ("pricing_assets.cli.status:status", "Scans, items, training quality and calls."),
     "explain": ("pricing_assets.cli.explain:explain", "What is known of a book, and why."),
     "sources": ("pricing_assets.cli.sources:sources", "What is asked, its limits and licences."),
+    "calls": ("pricing_assets.cli.calls:calls", "Calls by source: errors, latency, cost."),
     "training-set": ("pricing_assets.cli.training_set:training_set", "Build training sets."),
     "db": ("pricing_assets.cli.db:db", "Upgrade and check the database."),
     "sandbox": ("pricing_assets.cli.sandbox:sandbox", "Serve simulated vendors."),

@@ -127,6 +127,10 @@ def _api_calls(replies: Sequence[Reply], run_id: str) -> pa.Table:
             "cost_usd": pa.array([reply.cost_usd for reply in replies], pa.decimal128(12, 6)),
             "error": pa.array([_error(reply) for reply in replies], pa.string()),
             "payload_sha256": pa.array([reply.sha256 for reply in replies], pa.string()),
+            "listings": pa.array(
+                [len(reply.answer.listings) if reply.answer else None for reply in replies],
+                pa.int64(),
+            ),
         }
     )
 

@@ -34,7 +34,7 @@ def test_the_commands() -> None:
         *("training-set", "training-set build", "db", "db upgrade", "db check"),
         *("sandbox", "sandbox serve"),
         *("sources", "sources list", "sources enable", "sources disable"),
-        *("sources set", "sources agree"),
+        *("sources set", "sources agree", "calls"),
     }
     assert set(COMMANDS) == {path[0] for path in ALL if path}
 
@@ -92,6 +92,7 @@ USAGE = {
     "no freshness": ("sources", "set", "open_library", "--freshness-days", "none"),
     "nothing to set": ("sources", "set", "open_library"),
     "empty agreement": ("sources", "agree", "open_library", "--reference", " "),
+    "no days": ("calls", "--days", "0"),
     "port": ("sandbox", "serve", "--port", "99999"),
     "catalogue": ("sandbox", "serve", "--catalogue", "no-such-file.csv"),
 }
