@@ -7,6 +7,7 @@ import dagster as dg
 
 from pricing_assets.assets.enriched_metadata import enriched_metadata
 from pricing_assets.assets.in_training_flags import in_training_flags
+from pricing_assets.assets.payload_retention import payload_retention
 from pricing_assets.assets.price_snapshots import price_snapshots
 from pricing_assets.assets.raw_scans import raw_scans
 from pricing_assets.assets.sold_comps import sold_comps
@@ -45,6 +46,7 @@ def build_defs(
             in_training_flags,
             price_snapshots,
             training_set,
+            payload_retention,
         ],
         asset_checks=[unified_index],
         jobs=list(JOBS),

@@ -21,6 +21,7 @@ GROUPS = {
     "in_training_flags": "training",
     "training_set": "training",
     "price_snapshots": "market",
+    "payload_retention": "sources",
 }
 LINEAGE = {
     "raw_scans": set(),
@@ -30,6 +31,7 @@ LINEAGE = {
     "in_training_flags": {"training_quality_scores"},
     "training_set": {"in_training_flags"},
     "price_snapshots": {"sold_comps"},
+    "payload_retention": set(),
 }
 JOBS = {
     "process_scans": {
@@ -38,6 +40,7 @@ JOBS = {
     },
     "snapshot_prices": {"price_snapshots"},
     "build_training_set": {"training_set"},
+    "remove_expired_payloads": {"payload_retention"},
 }
 
 
@@ -101,6 +104,7 @@ def test_what_starts_work(definitions: dg.Definitions) -> None:
     }
     assert {(s.name, s.job_name) for s in repository.schedule_defs} == {
         ("daily_snapshot", "snapshot_prices"),
+        ("daily_payload_removal", "remove_expired_payloads"),
         ("monthly_training_set", "build_training_set"),
     }
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from pricing_assets.core.answers import ItemQuery
 from pricing_assets.core.freshness import LEASE
 from pricing_assets.store.answers import SourceFacts, commit_replies
+from pricing_assets.store.licences import terms_of_sources
 from pricing_assets.store.queue import (
     Ask,
     count_open_asks,
@@ -276,5 +277,8 @@ def _query(ask: Ask) -> ItemQuery:
 
 
 def _facts(database: Database, access: SourceAccess) -> dict[str, SourceFacts]:
-    fresh = freshness(database)
-    return {name: SourceFacts(access.source(name).kind, fresh[name]) for name in fresh}
+    fresh, terms = freshness(database), terms_of_sources(database)
+    return {
+        name: SourceFacts(access.source(name).kind, fresh[name], terms[name].store_payloads)
+        for name in fresh
+    }

@@ -46,6 +46,7 @@ class SourceFacts:
 
     kind: str
     freshness: timedelta
+    store_payloads: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def commit_replies(
     metadata = [reply for reply in replies if sources[reply.source].kind == "metadata"]
     market = [reply for reply in replies if sources[reply.source].kind != "metadata"]
     with database.bulk() as bulk:
-        bulk.upsert(t.payloads, _payloads(replies))
+        bulk.upsert(t.payloads, _payloads(replies, sources))
         bulk.upsert(t.api_calls, _api_calls(replies, run_id))
         quality = _file_metadata(bulk, database, metadata, now)
         _file_listings(bulk, market, sources, now)
@@ -93,7 +94,8 @@ def _is_filed(reply: Reply, index: Mapping[str, Mapping[str, _IndexRow]]) -> boo
     return row is not None and row.fetched_at >= reply.requested_at
 
 
-def _payloads(replies: Iterable[Reply]) -> pa.Table:
+def _payloads(replies: Iterable[Reply], sources: Mapping[str, SourceFacts]) -> pa.Table:
+    """Return the bodies; of a source that lets us keep none, only their hash and size."""
     compressor = zstandard.ZstdCompressor()
     by_hash = {reply.sha256: reply for reply in replies if reply.sha256}
     # In one order, so that two writers of the same bodies wait instead of deadlocking.
@@ -106,7 +108,18 @@ def _payloads(replies: Iterable[Reply]) -> pa.Table:
             "content_type": pa.array([r.content_type for r in bodies.values()], pa.string()),
             "size_bytes": pa.array([len(reply.body) for reply in bodies.values()], pa.int64()),
             "body_zstd": pa.array(
-                [compressor.compress(reply.body) for reply in bodies.values()], pa.binary()
+                [
+                    compressor.compress(reply.body) if sources[reply.source].store_payloads else b""
+                    for reply in bodies.values()
+                ],
+                pa.binary(),
+            ),
+            "removed_at": pa.array(
+                [
+                    None if sources[reply.source].store_payloads else reply.requested_at
+                    for reply in bodies.values()
+                ],
+                _MOMENT,
             ),
         }
     )

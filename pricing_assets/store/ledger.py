@@ -96,9 +96,12 @@ def _calls(
         )
         rows = duck.execute(_BY_SOURCE).fetchall()
     return [
-        SourceCalls(*row[:8], calls_left_today=left[row[0]].calls if row[0] in left else None)
-        for row in rows
-    ]
+        SourceCalls(
+            source, calls, errors, hits, p50, p95, size, usd,
+            left[source].calls if source in left else None,
+        )
+        for source, calls, errors, hits, p50, p95, size, usd in rows
+    ]  # fmt: skip
 
 
 _BY_SOURCE = """
