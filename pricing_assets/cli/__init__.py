@@ -8,6 +8,7 @@ import click
 COMMANDS = {
     "demo": ("pricing_assets.cli.demo:demo", "2,000 books from scan to training set, simulated."),
     "scan": ("pricing_assets.cli.scan:scan", "Scan books by ISBN, typed or from a file."),
+    "import": ("pricing_assets.cli.import_:import_", "Import a file of sold listings."),
     "run": ("pricing_assets.cli.run:run", "Take what is pending through all assets."),
     "status": ("pricing_assets.cli.status:status", "Scans, items, training quality and calls."),
     "explain": ("pricing_assets.cli.explain:explain", "What is known of a book, and why."),

@@ -26,7 +26,7 @@ from resources.sources.client import Reply
 
 _MOMENT = pa.timestamp("us", tz="UTC")
 _PRICE = pa.decimal128(12, 2)
-_LISTING_FIELDS = (
+LISTING_FIELDS = (
     "title",
     "price",
     "currency",
@@ -327,7 +327,7 @@ def _file_listings(
         staged.c.source_listing_id == listings.c.source_listing_id,
     )
     changed = sa.or_(
-        *(staged.c[name].is_distinct_from(listings.c[name]) for name in _LISTING_FIELDS)
+        *(staged.c[name].is_distinct_from(listings.c[name]) for name in LISTING_FIELDS)
     )
     bulk.execute(
         sa.update(listings)

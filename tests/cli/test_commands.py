@@ -34,7 +34,7 @@ def test_the_commands() -> None:
         *("training-set", "training-set build", "db", "db upgrade", "db check"),
         *("sandbox", "sandbox serve"),
         *("sources", "sources list", "sources enable", "sources disable"),
-        *("sources set", "sources agree", "calls"),
+        *("sources set", "sources agree", "calls", "import"),
     }
     assert set(COMMANDS) == {path[0] for path in ALL if path}
 
