@@ -12,6 +12,7 @@ from pricing_assets.core.codes import read_code
 from pricing_assets.core.gate import V1
 from pricing_assets.core.items import item_id
 from pricing_assets.schema import tables as t
+from pricing_assets.store.conflicts import conflicts_of
 from pricing_assets.store.opening import open_database
 from pricing_assets.store.shown_prices import shown_prices
 from resources.clock import Clock
@@ -45,6 +46,7 @@ def explain(isbn: str, user: str) -> None:
                 f"pricing scan {reading.natural_key} && pricing run"
             )
         _show_item(found[0])
+        _show_conflicts(database, key)
         _show_scans(database, key, user)
         _show_index(database, key)
         _show_training(database, found[0], Clock.from_env().now())
@@ -65,6 +67,13 @@ def _show_item(item: sa.Row[Any]) -> None:
             click.echo(f"  {name:<18} unknown")
     if item.quality_score is not None:
         click.echo(f"  {'completeness':<18} {item.quality_score:.0%}")
+
+
+def _show_conflicts(database: Database, key: str) -> None:
+    for conflict in conflicts_of(database, key):
+        click.echo(f"  the sources differ on the {conflict.field}; look which is right:")
+        for source, said in conflict.said.items():
+            click.echo(f"    {source:<30} {str(said)[:60]}")
 
 
 def _show_scans(database: Database, key: str, user: str) -> None:
