@@ -13,6 +13,7 @@ from pricing_assets.assets.raw_scans import raw_scans
 from pricing_assets.assets.sold_comps import sold_comps
 from pricing_assets.assets.training_quality_scores import training_quality_scores
 from pricing_assets.assets.training_set import training_set
+from pricing_assets.checks.source_results import source_results
 from pricing_assets.checks.unified_index import unified_index
 from pricing_assets.jobs import ALL as JOBS
 from pricing_assets.store.opening import open_database
@@ -48,7 +49,7 @@ def build_defs(
             training_set,
             payload_retention,
         ],
-        asset_checks=[unified_index],
+        asset_checks=[unified_index, source_results],
         jobs=list(JOBS),
         sensors=[new_scans],
         schedules=list(SCHEDULES),

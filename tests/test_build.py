@@ -77,11 +77,16 @@ def test_names_groups_and_lineage(definitions: dg.Definitions) -> None:
 def test_checks(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
     assert {(key.asset_key.to_user_string(), key.name) for key in graph.asset_check_keys} == {
-        ("raw_scans", "unified_index")
+        ("raw_scans", "unified_index"),
+        ("sold_comps", "source_results"),
     }
-    (check,) = definitions.asset_checks or []
-    assert isinstance(check, dg.AssetChecksDefinition)
-    assert all(spec.blocking for spec in check.check_specs)
+    blocking = {
+        spec.name: spec.blocking
+        for check in definitions.asset_checks or []
+        if isinstance(check, dg.AssetChecksDefinition)
+        for spec in check.check_specs
+    }
+    assert blocking == {"unified_index": True, "source_results": False}
 
 
 def test_jobs(definitions: dg.Definitions) -> None:
@@ -94,7 +99,7 @@ def test_jobs(definitions: dg.Definitions) -> None:
     }
     assert found == JOBS
     checks = definitions.resolve_job_def("process_scans").asset_layer.asset_graph.asset_check_keys
-    assert {key.name for key in checks} == {"unified_index"}
+    assert {key.name for key in checks} == {"unified_index", "source_results"}
 
 
 def test_what_starts_work(definitions: dg.Definitions) -> None:

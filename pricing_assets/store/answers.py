@@ -6,6 +6,7 @@ again and nothing is called fetched that is not there.
 """
 
 import json
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,9 +21,12 @@ import zstandard
 from pricing_assets.core.answers import FetchResult
 from pricing_assets.core.freshness import is_usable, misses_after, next_due
 from pricing_assets.core.metadata import MetadataVersion, completeness, merge
+from pricing_assets.core.source_results import tells_nothing
 from pricing_assets.schema import tables as t
 from resources.database import Bulk, Database
 from resources.sources.client import Reply
+
+_log = logging.getLogger(__name__)
 
 _MOMENT = pa.timestamp("us", tz="UTC")
 _PRICE = pa.decimal128(12, 2)
@@ -344,6 +348,7 @@ def _file_listings(
             listings.c.kind == "ask",
             answered.c.answered,
             listings.c.superseded_at.is_(None),
+            answered.c.source.not_in(_silent_sources(bulk, answered, staged)),
             ~sa.exists(sa.select(staged.c.item_id).where(same_listing)).correlate(listings),
         )
     )
@@ -351,6 +356,38 @@ def _file_listings(
     bulk.insert_from(
         listings, sa.select(*staged.columns).where(~sa.exists(known).correlate(staged))
     )
+
+
+def _silent_sources(bulk: Bulk, answered: sa.Table, staged: sa.Table) -> list[str]:
+    """Return the sources of a batch whose asks vanished for nearly all items at once.
+
+    That is a source that no longer works, and not a market where nothing is offered.
+    """
+    listings = t.price_listings
+    had = sa.exists().where(
+        listings.c.item_id == answered.c.item_id,
+        listings.c.source == answered.c.source,
+        listings.c.kind == "ask",
+        listings.c.superseded_at.is_(None),
+    )
+    has = sa.exists().where(
+        staged.c.item_id == answered.c.item_id,
+        staged.c.source == answered.c.source,
+        staged.c.kind == "ask",
+    )
+    silent = []
+    for source, items, vanished in bulk.rows(
+        sa.select(answered.c.source, sa.func.count(), sa.func.sum(sa.case((has, 0), else_=1)))
+        .where(answered.c.answered, had)
+        .group_by(answered.c.source)
+    ):
+        if tells_nothing(items, int(vanished)):
+            _log.warning(
+                "%s shows no ask any more for %s of %s items that had some: none is withdrawn",
+                *(source, f"{vanished:,}", f"{items:,}"),
+            )
+            silent.append(source)
+    return silent
 
 
 _LISTING_SCHEMA: Mapping[str, pa.DataType] = {
