@@ -7,6 +7,7 @@ import dagster as dg
 
 from pricing_assets.assets.enriched_metadata import enriched_metadata
 from pricing_assets.assets.in_training_flags import in_training_flags
+from pricing_assets.assets.payload_retention import payload_retention
 from pricing_assets.assets.price_snapshots import price_snapshots
 from pricing_assets.assets.raw_scans import raw_scans
 from pricing_assets.assets.refresh_plan import refresh_plan
@@ -14,6 +15,7 @@ from pricing_assets.assets.sold_comps import sold_comps
 from pricing_assets.assets.training_quality_scores import training_quality_scores
 from pricing_assets.assets.training_set import training_set
 from pricing_assets.assets.works import works
+from pricing_assets.checks.source_results import source_results
 from pricing_assets.checks.unified_index import unified_index
 from pricing_assets.jobs import ALL as JOBS
 from pricing_assets.store.opening import open_database
@@ -50,8 +52,9 @@ def build_defs(
             in_training_flags,
             price_snapshots,
             training_set,
+            payload_retention,
         ],
-        asset_checks=[unified_index],
+        asset_checks=[unified_index, source_results],
         jobs=list(JOBS),
         sensors=[new_scans, failed_runs],
         schedules=list(SCHEDULES),

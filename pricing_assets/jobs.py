@@ -37,4 +37,16 @@ build_training_set = dg.define_asset_job(
     description="One month's training set.",
 )
 
-ALL = (process_scans, refresh_stale, snapshot_prices, build_training_set)
+remove_expired_payloads = dg.define_asset_job(
+    "remove_expired_payloads",
+    selection=dg.AssetSelection.assets("payload_retention"),
+    description="Removes the bodies that may be kept no longer.",
+)
+
+ALL = (
+    process_scans,
+    refresh_stale,
+    snapshot_prices,
+    build_training_set,
+    remove_expired_payloads,
+)

@@ -1,11 +1,16 @@
-"""The schedules: the day's snapshot, the week's refresh and the month's training set."""
+"""The schedules: the day's snapshot and removals, the week's refresh, the month's training set."""
 
 import os
 from datetime import timedelta
 
 import dagster as dg
 
-from pricing_assets.jobs import build_training_set, refresh_stale, snapshot_prices
+from pricing_assets.jobs import (
+    build_training_set,
+    refresh_stale,
+    remove_expired_payloads,
+    snapshot_prices,
+)
 
 ZONE = os.environ.get("PRICING_SCHEDULE_ZONE") or "UTC"
 """Time zone of the schedules' hours; days and months themselves are UTC."""
@@ -50,4 +55,16 @@ def monthly_training_set(context: dg.ScheduleEvaluationContext) -> dg.RunRequest
     return dg.RunRequest(run_key=month, partition_key=month)
 
 
-ALL = (daily_snapshot, weekly_refresh, monthly_training_set)
+@dg.schedule(
+    job=remove_expired_payloads,
+    cron_schedule="45 2 * * *",
+    execution_timezone=ZONE,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every night: bodies that their licence lets us keep no longer are removed.",
+)
+def daily_payload_removal(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Ask for the removal of what has expired by now."""
+    return dg.RunRequest(run_key=context.scheduled_execution_time.date().isoformat())
+
+
+ALL = (daily_snapshot, daily_payload_removal, weekly_refresh, monthly_training_set)

@@ -22,6 +22,7 @@ from pricing_assets.schema import tables as t
 from pricing_assets.schema.migrate import upgrade
 from pricing_assets.store.answers import SourceFacts, commit_replies
 from pricing_assets.store.intake import IntakeCount, Readings, store_scans
+from pricing_assets.store.source_settings import declare_agreement
 from pricing_assets.store.sources import register_sources
 from resources.database import Database
 from resources.sources import registered_sources
@@ -63,8 +64,45 @@ def database(database_url: DatabaseUrl) -> Iterator[Database]:
     with_schema = Database(database_url)
     upgrade(with_schema)
     register_sources(with_schema, registered_sources(), "")
+    agree(with_schema)
     yield with_schema
     with_schema.close()
+
+
+def agree(database: Database) -> None:
+    """Declare an agreement with every vendor, so that what they show may train a model."""
+    for name in registered_sources():
+        declare_agreement(database, name, f"Contract with {name}", now=NOON)
+
+
+def set_licence(database: Database, source: str, **terms: object) -> None:
+    """Let a source have a licence with these terms; it is made where it is not there."""
+    licence = {
+        "store_payloads": True,
+        "payload_retention_days": None,
+        "display_max_age_hours": None,
+        "redistribute": False,
+        "train": "no",
+        "note": "",
+        **terms,
+    }
+    sources = t.data_sources
+    text = json.dumps(licence)
+    if not database.execute(
+        sa.update(sources).where(sources.c.name == source).values(licence=text)
+    ):
+        database.execute(
+            sa.insert(sources).values(
+                name=source,
+                kind="sold",
+                categories='["book"]',
+                is_active=False,
+                rate_per_second=1.0,
+                cost_per_call_usd=Decimal(0),
+                freshness_days=1.0,
+                licence=text,
+            )
+        )
 
 
 def isbn(number: int) -> str:
@@ -219,7 +257,14 @@ def sales(
 ) -> None:
     """Let a source show sales of a book, named by their place and price."""
     shown = [listing(f"{place}-{price}", price) for place, price in enumerate(prices)]
-    commit(database, reply(number, prefix + source, at, listings=shown), prefix=prefix)
+    known = {**facts(prefix), prefix + source: SourceFacts("sold", timedelta(days=7))}
+    commit_replies(
+        database,
+        [reply(number, prefix + source, at, listings=shown)],
+        known,
+        run_id="run-1",
+        now=at,
+    )
 
 
 def rows(database: Database, table: sa.Table, *order: str) -> list[dict[str, Any]]:

@@ -23,6 +23,7 @@ GROUPS = {
     "in_training_flags": "training",
     "training_set": "training",
     "price_snapshots": "market",
+    "payload_retention": "sources",
 }
 LINEAGE = {
     "raw_scans": set(),
@@ -34,6 +35,7 @@ LINEAGE = {
     "in_training_flags": {"training_quality_scores"},
     "training_set": {"in_training_flags"},
     "price_snapshots": {"sold_comps"},
+    "payload_retention": set(),
 }
 JOBS = {
     "process_scans": {
@@ -46,6 +48,7 @@ JOBS = {
     },
     "snapshot_prices": {"price_snapshots"},
     "build_training_set": {"training_set"},
+    "remove_expired_payloads": {"payload_retention"},
 }
 
 
@@ -82,11 +85,16 @@ def test_names_groups_and_lineage(definitions: dg.Definitions) -> None:
 def test_checks(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
     assert {(key.asset_key.to_user_string(), key.name) for key in graph.asset_check_keys} == {
-        ("raw_scans", "unified_index")
+        ("raw_scans", "unified_index"),
+        ("sold_comps", "source_results"),
     }
-    (check,) = definitions.asset_checks or []
-    assert isinstance(check, dg.AssetChecksDefinition)
-    assert all(spec.blocking for spec in check.check_specs)
+    blocking = {
+        spec.name: spec.blocking
+        for check in definitions.asset_checks or []
+        if isinstance(check, dg.AssetChecksDefinition)
+        for spec in check.check_specs
+    }
+    assert blocking == {"unified_index": True, "source_results": False}
 
 
 def test_jobs(definitions: dg.Definitions) -> None:
@@ -99,7 +107,7 @@ def test_jobs(definitions: dg.Definitions) -> None:
     }
     assert found == JOBS
     checks = definitions.resolve_job_def("process_scans").asset_layer.asset_graph.asset_check_keys
-    assert {key.name for key in checks} == {"unified_index"}
+    assert {key.name for key in checks} == {"unified_index", "source_results"}
 
 
 def test_what_starts_work(definitions: dg.Definitions) -> None:
@@ -111,6 +119,7 @@ def test_what_starts_work(definitions: dg.Definitions) -> None:
     assert {(s.name, s.job_name) for s in repository.schedule_defs} == {
         ("daily_snapshot", "snapshot_prices"),
         ("weekly_refresh", "refresh_stale"),
+        ("daily_payload_removal", "remove_expired_payloads"),
         ("monthly_training_set", "build_training_set"),
     }
 

@@ -4,10 +4,20 @@ import dagster as dg
 import sqlalchemy as sa
 
 from pricing_assets.assets.asking import ask_open
-from pricing_assets.assets.presentation import OWNERS, bars, column_schema, preview
+from pricing_assets.assets.presentation import (
+    OWNERS,
+    PREVIEW_ROWS,
+    bars,
+    calls_table,
+    column_schema,
+    markdown_table,
+    preview,
+)
 from pricing_assets.assets.raw_scans import raw_scans
 from pricing_assets.assets.refresh_plan import refresh_plan
 from pricing_assets.schema import tables as t
+from pricing_assets.store.conflicts import latest_conflicts
+from pricing_assets.store.ledger import calls_of_run
 from resources.clock import Clock
 from resources.database import Database
 from resources.settings import Settings
@@ -66,6 +76,9 @@ def enriched_metadata(
             "answers_recovered_after_a_crash": summary.recovered,
             "cost_usd": round(summary.cost_usd, 4),
             "seconds": summary.seconds,
+            "calls_by_source": calls_table(
+                calls_of_run(database, context.run.run_id, METADATA_KINDS, now=clock.now())
+            ),
             "items_with_metadata": database.scalar(
                 sa.select(sa.func.count()).select_from(items).where(known)
             ),
@@ -79,6 +92,14 @@ def enriched_metadata(
                 .join(t.books, t.books.c.item_id == items.c.id)
                 .where(known)
                 .order_by(items.c.metadata_fetched_at.desc()),
+            ),
+            "conflicts_between_sources": markdown_table(
+                ("item", "field", "what the sources say"),
+                [
+                    (found.natural_key, found.conflict.field, f"{source}: {said}")
+                    for found in latest_conflicts(database, PREVIEW_ROWS)
+                    for source, said in found.conflict.said.items()
+                ],
             ),
             "completeness": bars(
                 "Items by completeness of their metadata",

@@ -7,9 +7,16 @@ import sqlalchemy as sa
 
 from pricing_assets.assets.asking import ask_open
 from pricing_assets.assets.enriched_metadata import SOURCES_POOL, enriched_metadata
-from pricing_assets.assets.presentation import OWNERS, column_schema, histogram, preview
+from pricing_assets.assets.presentation import (
+    OWNERS,
+    calls_table,
+    column_schema,
+    histogram,
+    preview,
+)
 from pricing_assets.schema import tables as t
 from pricing_assets.store.comps import update_comps
+from pricing_assets.store.ledger import calls_of_run
 from resources.clock import Clock
 from resources.database import Database
 from resources.settings import Settings
@@ -67,6 +74,9 @@ def sold_comps(
             "answers_recovered_after_a_crash": summary.recovered,
             "cost_usd": round(summary.cost_usd, 4),
             "seconds": summary.seconds,
+            "calls_by_source": calls_table(
+                calls_of_run(database, context.run.run_id, MARKET_KINDS, now=clock.now())
+            ),
             "items_updated": updated,
             "preview": preview(
                 database,

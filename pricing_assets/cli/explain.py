@@ -1,7 +1,7 @@
 """`pricing explain`: everything the platform knows of one book, and why."""
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
@@ -13,8 +13,10 @@ from pricing_assets.core.freshness import ASK_REASONS
 from pricing_assets.core.gate import V1
 from pricing_assets.core.items import item_id
 from pricing_assets.schema import tables as t
+from pricing_assets.store.conflicts import conflicts_of
 from pricing_assets.store.decisions import next_reasons
 from pricing_assets.store.opening import open_database
+from pricing_assets.store.shown_prices import shown_prices
 from resources.clock import Clock
 from resources.database import Database
 from resources.settings import DEFAULT_USER, Settings
@@ -46,9 +48,11 @@ def explain(isbn: str, user: str) -> None:
                 f"pricing scan {reading.natural_key} && pricing run"
             )
         _show_item(found[0])
+        _show_conflicts(database, key)
         _show_scans(database, key, user)
-        _show_index(database, key, Clock.from_env().now())
-        _show_training(database, found[0])
+        now = Clock.from_env().now()
+        _show_index(database, key, now)
+        _show_training(database, found[0], now)
 
 
 def _show_item(item: sa.Row[Any]) -> None:
@@ -68,6 +72,13 @@ def _show_item(item: sa.Row[Any]) -> None:
             click.echo(f"  {name:<18} {value[:60]:<60} told from title, author and editions")
     if item.quality_score is not None:
         click.echo(f"  {'completeness':<18} {item.quality_score:.0%}")
+
+
+def _show_conflicts(database: Database, key: str) -> None:
+    for conflict in conflicts_of(database, key):
+        click.echo(f"  the sources differ on the {conflict.field}; look which is right:")
+        for source, said in conflict.said.items():
+            click.echo(f"    {source:<30} {str(said)[:60]}")
 
 
 def _show_scans(database: Database, key: str, user: str) -> None:
@@ -105,19 +116,22 @@ def _show_index(database: Database, key: str, now: datetime) -> None:
         click.echo(f"  {source:<30} {action + ': ' + reason:<18} {fetched}")
 
 
-def _show_training(database: Database, item: sa.Row[Any]) -> None:
+def _show_training(database: Database, item: sa.Row[Any], now: datetime) -> None:
     if item.sold_comps_as_of is None:
         click.echo("Market: not asked yet: pricing run")
         return
+    prices = shown_prices(database, item.id, now=now)
+    spread = f", ${prices.low} to ${prices.high}, median ${prices.median}" if prices.sold else ""
     click.echo(
-        f"Market: {item.sold_comps_count} sold comps"
-        + (
-            f", ${item.sold_comps_min} to ${item.sold_comps_max}, median ${item.sold_comps_median}"
-            if item.sold_comps_count
-            else ""
-        )
-        + f"; {item.ebay_active_count} asks open ({item.sold_comps_source or 'no sold source'})"
+        f"Market: {item.sold_comps_count} sold comps{spread}; {item.ebay_active_count} asks open "
+        f"({item.sold_comps_source or 'no sold source'})"
     )
+    for hidden in prices.hidden:
+        click.echo(
+            f"  {hidden.observations} prices of {hidden.source} are not shown: they were fetched "
+            f"{hidden.fetched_at:%Y-%m-%d %H:%M} UTC, and its licence lets a price be shown for "
+            f"{hidden.may_be_shown_for / timedelta(hours=1):g} hours"
+        )
     rows = database.rows(
         sa.select(t.gate_evaluations.c.reason, t.gate_evaluations.c.score).where(
             t.gate_evaluations.c.item_id == item.id, t.gate_evaluations.c.policy == V1.name

@@ -241,10 +241,21 @@ class DataSource(Base):
     time_zone: Mapped[str] = mapped_column(
         sa.String(64), server_default="UTC", doc="IANA zone in which its day begins"
     )
+    enabled: Mapped[bool | None] = mapped_column(
+        doc="the operator's switch; null is the source's own default"
+    )
+    agreement: Mapped[str | None] = mapped_column(
+        doc="reference of an agreement with the vendor, as the operator declared it"
+    )
+    agreed_at: Mapped[datetime | None] = mapped_column(doc="when that was declared")
 
 
 class Payload(Base):
-    """A body that a source returned, kept as evidence: compressed, addressed by its hash."""
+    """A body that a source returned, kept as evidence: compressed, addressed by its hash.
+
+    Where the licence ends the keeping, the body is emptied and the row stays: what was read
+    from it names it by its hash.
+    """
 
     __tablename__ = "payloads"
 
@@ -252,8 +263,21 @@ class Payload(Base):
     source: Mapped[str] = mapped_column(SOURCE, sa.ForeignKey("data_sources.name"))
     fetched_at: Mapped[datetime]
     content_type: Mapped[str | None]
-    size_bytes: Mapped[int]
-    body_zstd: Mapped[bytes]
+    size_bytes: Mapped[int] = mapped_column(doc="of the body as it came")
+    body_zstd: Mapped[bytes] = mapped_column(doc="empty once it was removed")
+    removed_at: Mapped[datetime | None] = mapped_column(
+        doc="when the body was removed, or was not kept; null while it is here"
+    )
+
+    __table_args__ = (
+        sa.Index(
+            "ix_payloads_kept",
+            "source",
+            "fetched_at",
+            sqlite_where=sa.text("removed_at IS NULL"),
+            postgresql_where=sa.text("removed_at IS NULL"),
+        ),
+    )
 
 
 class ApiCall(Base):
@@ -274,6 +298,12 @@ class ApiCall(Base):
     cost_usd: Mapped[Decimal] = mapped_column(Money(12, 6))
     error: Mapped[str | None]
     payload_sha256: Mapped[str | None] = mapped_column(SHA256, sa.ForeignKey("payloads.sha256"))
+    cache_hit: Mapped[bool] = mapped_column(
+        server_default=sa.false(), doc="answered from a kept copy, without a request"
+    )
+    listings: Mapped[int | None] = mapped_column(
+        doc="prices that the answer showed; null where it was no answer"
+    )
 
     __table_args__ = (
         sa.UniqueConstraint("item_id", "source", "requested_at"),
@@ -331,6 +361,27 @@ class PriceListing(Base):
         sa.CheckConstraint("kind IN ('sold', 'ask', 'offer', 'estimate')", name="kind"),
         sa.Index("ix_price_listings_observed_at", "observed_at"),
     )
+
+
+class RejectedSale(Base):
+    """A line of a file of sales that is no observation, kept for review with the reason."""
+
+    __tablename__ = "rejected_sales"
+
+    payload_sha256: Mapped[str] = mapped_column(
+        SHA256, sa.ForeignKey("payloads.sha256"), primary_key=True, doc="the file"
+    )
+    line: Mapped[int] = mapped_column(
+        sa.BigInteger(), primary_key=True, autoincrement=False, doc="line in the file, from 1"
+    )
+    source: Mapped[str] = mapped_column(SOURCE, sa.ForeignKey("data_sources.name"))
+    file_name: Mapped[str]
+    code: Mapped[str] = mapped_column(doc="as it came, cut short")
+    reason: Mapped[str] = mapped_column(sa.String(32))
+    note: Mapped[str] = mapped_column(doc="what is wrong, for a person")
+    received_at: Mapped[datetime]
+
+    __table_args__ = (sa.Index("ix_rejected_sales_received_at", "received_at"),)
 
 
 class PriceSnapshot(Base):
@@ -525,6 +576,36 @@ class EditionReview(Base):
     )
 
 
+class TrainingSession(Base):
+    """One batch of asking: the calls of one run to the sources of some kinds, as they go.
+
+    Updated every few seconds while it runs, so that its progress can be read here.
+    """
+
+    __tablename__ = "training_sessions"
+
+    id: Mapped[int] = mapped_column(BIG_KEY, primary_key=True, autoincrement=True)
+    run_id: Mapped[str] = mapped_column(sa.String(64))
+    kinds: Mapped[str] = mapped_column(sa.String(64), doc="of the sources, separated by commas")
+    started_at: Mapped[datetime]
+    updated_at: Mapped[datetime] = mapped_column(doc="its last sign of life")
+    finished_at: Mapped[datetime | None]
+    status: Mapped[str] = mapped_column(sa.String(16), doc="running, finished or failed")
+    calls_planned: Mapped[int] = mapped_column(doc="calls that were decided and open at its start")
+    calls_answered: Mapped[int] = mapped_column(server_default=sa.text("0"))
+    calls_failed: Mapped[int] = mapped_column(server_default=sa.text("0"))
+    calls_unanswered: Mapped[int] = mapped_column(
+        server_default=sa.text("0"), doc="not sent: their source took no questions"
+    )
+    cost_usd: Mapped[Decimal] = mapped_column(Money(14, 6), server_default=sa.text("0"))
+
+    __table_args__ = (
+        sa.CheckConstraint("status IN ('running', 'finished', 'failed')", name="status"),
+        sa.Index("ix_training_sessions_run_id", "run_id"),
+        sa.Index("ix_training_sessions_status_started_at", "status", "started_at"),
+    )
+
+
 class GateEvaluation(Base):
     """What one policy said of one item, on which evidence, and why."""
 
@@ -566,6 +647,7 @@ data_sources: sa.Table = DataSource.__table__  # type: ignore[assignment]
 payloads: sa.Table = Payload.__table__  # type: ignore[assignment]
 api_calls: sa.Table = ApiCall.__table__  # type: ignore[assignment]
 price_listings: sa.Table = PriceListing.__table__  # type: ignore[assignment]
+rejected_sales: sa.Table = RejectedSale.__table__  # type: ignore[assignment]
 price_snapshots: sa.Table = PriceSnapshot.__table__  # type: ignore[assignment]
 unified_index: sa.Table = UnifiedIndex.__table__  # type: ignore[assignment]
 decision_batches: sa.Table = DecisionBatch.__table__  # type: ignore[assignment]
@@ -573,5 +655,6 @@ enrichment_decisions: sa.Table = EnrichmentDecision.__table__  # type: ignore[as
 refresh_asks: sa.Table = RefreshAsk.__table__  # type: ignore[assignment]
 works: sa.Table = Work.__table__  # type: ignore[assignment]
 edition_reviews: sa.Table = EditionReview.__table__  # type: ignore[assignment]
+training_sessions: sa.Table = TrainingSession.__table__  # type: ignore[assignment]
 gate_evaluations: sa.Table = GateEvaluation.__table__  # type: ignore[assignment]
 training_sets: sa.Table = TrainingSet.__table__  # type: ignore[assignment]

@@ -6,6 +6,7 @@ again and nothing is called fetched that is not there.
 """
 
 import json
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,13 +21,16 @@ import zstandard
 from pricing_assets.core.answers import FetchResult
 from pricing_assets.core.freshness import is_usable, misses_after, next_due
 from pricing_assets.core.metadata import MetadataVersion, completeness, merge
+from pricing_assets.core.source_results import tells_nothing
 from pricing_assets.schema import tables as t
 from resources.database import Bulk, Database
 from resources.sources.client import Reply
 
+_log = logging.getLogger(__name__)
+
 _MOMENT = pa.timestamp("us", tz="UTC")
 _PRICE = pa.decimal128(12, 2)
-_LISTING_FIELDS = (
+LISTING_FIELDS = (
     "title",
     "price",
     "currency",
@@ -46,6 +50,7 @@ class SourceFacts:
 
     kind: str
     freshness: timedelta
+    store_payloads: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,7 @@ def commit_replies(
     metadata = [reply for reply in replies if sources[reply.source].kind == "metadata"]
     market = [reply for reply in replies if sources[reply.source].kind != "metadata"]
     with database.bulk() as bulk:
-        bulk.upsert(t.payloads, _payloads(replies))
+        bulk.upsert(t.payloads, _payloads(replies, sources))
         bulk.upsert(t.api_calls, _api_calls(replies, run_id))
         quality = _file_metadata(bulk, database, metadata, now)
         _file_listings(bulk, market, sources, now)
@@ -93,7 +98,8 @@ def _is_filed(reply: Reply, index: Mapping[str, Mapping[str, _IndexRow]]) -> boo
     return row is not None and row.fetched_at >= reply.requested_at
 
 
-def _payloads(replies: Iterable[Reply]) -> pa.Table:
+def _payloads(replies: Iterable[Reply], sources: Mapping[str, SourceFacts]) -> pa.Table:
+    """Return the bodies; of a source that lets us keep none, only their hash and size."""
     compressor = zstandard.ZstdCompressor()
     by_hash = {reply.sha256: reply for reply in replies if reply.sha256}
     # In one order, so that two writers of the same bodies wait instead of deadlocking.
@@ -106,7 +112,18 @@ def _payloads(replies: Iterable[Reply]) -> pa.Table:
             "content_type": pa.array([r.content_type for r in bodies.values()], pa.string()),
             "size_bytes": pa.array([len(reply.body) for reply in bodies.values()], pa.int64()),
             "body_zstd": pa.array(
-                [compressor.compress(reply.body) for reply in bodies.values()], pa.binary()
+                [
+                    compressor.compress(reply.body) if sources[reply.source].store_payloads else b""
+                    for reply in bodies.values()
+                ],
+                pa.binary(),
+            ),
+            "removed_at": pa.array(
+                [
+                    None if sources[reply.source].store_payloads else reply.requested_at
+                    for reply in bodies.values()
+                ],
+                _MOMENT,
             ),
         }
     )
@@ -127,6 +144,10 @@ def _api_calls(replies: Sequence[Reply], run_id: str) -> pa.Table:
             "cost_usd": pa.array([reply.cost_usd for reply in replies], pa.decimal128(12, 6)),
             "error": pa.array([_error(reply) for reply in replies], pa.string()),
             "payload_sha256": pa.array([reply.sha256 for reply in replies], pa.string()),
+            "listings": pa.array(
+                [len(reply.answer.listings) if reply.answer else None for reply in replies],
+                pa.int64(),
+            ),
         }
     )
 
@@ -313,7 +334,7 @@ def _file_listings(
         staged.c.source_listing_id == listings.c.source_listing_id,
     )
     changed = sa.or_(
-        *(staged.c[name].is_distinct_from(listings.c[name]) for name in _LISTING_FIELDS)
+        *(staged.c[name].is_distinct_from(listings.c[name]) for name in LISTING_FIELDS)
     )
     bulk.execute(
         sa.update(listings)
@@ -330,6 +351,7 @@ def _file_listings(
             listings.c.kind == "ask",
             answered.c.answered,
             listings.c.superseded_at.is_(None),
+            answered.c.source.not_in(_silent_sources(bulk, answered, staged)),
             ~sa.exists(sa.select(staged.c.item_id).where(same_listing)).correlate(listings),
         )
     )
@@ -337,6 +359,38 @@ def _file_listings(
     bulk.insert_from(
         listings, sa.select(*staged.columns).where(~sa.exists(known).correlate(staged))
     )
+
+
+def _silent_sources(bulk: Bulk, answered: sa.Table, staged: sa.Table) -> list[str]:
+    """Return the sources of a batch whose asks vanished for nearly all items at once.
+
+    That is a source that no longer works, and not a market where nothing is offered.
+    """
+    listings = t.price_listings
+    had = sa.exists().where(
+        listings.c.item_id == answered.c.item_id,
+        listings.c.source == answered.c.source,
+        listings.c.kind == "ask",
+        listings.c.superseded_at.is_(None),
+    )
+    has = sa.exists().where(
+        staged.c.item_id == answered.c.item_id,
+        staged.c.source == answered.c.source,
+        staged.c.kind == "ask",
+    )
+    silent = []
+    for source, items, vanished in bulk.rows(
+        sa.select(answered.c.source, sa.func.count(), sa.func.sum(sa.case((has, 0), else_=1)))
+        .where(answered.c.answered, had)
+        .group_by(answered.c.source)
+    ):
+        if tells_nothing(items, int(vanished)):
+            _log.warning(
+                "%s shows no ask any more for %s of %s items that had some: none is withdrawn",
+                *(source, f"{vanished:,}", f"{items:,}"),
+            )
+            silent.append(source)
+    return silent
 
 
 _LISTING_SCHEMA: Mapping[str, pa.DataType] = {

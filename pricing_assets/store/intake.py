@@ -68,7 +68,7 @@ def store_scans(
     total = IntakeCount()
     for rows in _transactions(readings):
         with database.bulk() as bulk:
-            _create_items(bulk, rows, received_at)
+            create_items(bulk, rows, received_at)
             accepted, rejected = _insert_scans(bulk, rows, user_id, received_at)
         known = rows.num_rows - accepted - rejected
         total += IntakeCount(rows.num_rows, accepted, rejected, known)
@@ -91,7 +91,12 @@ def _transactions(readings: Iterable[Readings]) -> Iterator[pa.Table]:
         yield pa.concat_tables(waiting)
 
 
-def _create_items(bulk: Bulk, readings: pa.Table, now: datetime) -> None:
+def create_items(bulk: Bulk, readings: pa.Table, now: datetime) -> None:
+    """Make the items of accepted readings, where they are not there.
+
+    Args:
+        readings: Columns item_id, category, natural_key and reason, null where accepted.
+    """
     accepted = readings.filter(pc.is_null(readings["reason"]))
     distinct = accepted.group_by(["item_id", "category", "natural_key"]).aggregate([])
     # In one order, so that two writers of the same items wait instead of deadlocking.

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -14,8 +15,10 @@ from pricing_assets.assets import asking
 from pricing_assets.assets.asking import AskSummary, ask_open
 from pricing_assets.assets.raw_scans import take_inbox
 from pricing_assets.schema import tables as t
+from pricing_assets.store.answers import commit_replies
 from pricing_assets.store.decisions import decide
 from pricing_assets.store.queue import count_open_asks, release_leases, take_asks
+from pricing_assets.store.sessions import running_sessions
 from resources.database import Database
 from resources.sandbox.process import SandboxProcess
 from resources.source_access import SourceAccess
@@ -71,6 +74,29 @@ def test_only_sources_of_the_kind_are_asked(platform: Platform, decided: Databas
     assert count_open_asks(decided, METADATA, now=platform.clock.now()) == 0
     assert count_open_asks(decided, ("sold", "ask"), now=platform.clock.now()) == 40
     assert list(platform.settings.spool.iterdir()) == []
+
+
+def test_a_session_is_kept_while_it_asks(
+    platform: Platform, decided: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "SECONDS_BETWEEN_REPORTS", 0.01)
+    seen = []
+
+    def watch(*arguments: Any, **named: Any) -> None:
+        commit_replies(*arguments, **named)
+        seen.extend(running_sessions(decided))
+
+    monkeypatch.setattr(asking, "commit_replies", watch)
+    ask(platform, decided)
+    assert seen
+    assert seen[0]["run_id"] == "first"
+    assert seen[0]["calls_planned"] == 40
+    (session,) = platform.rows(sa.select(t.training_sessions))
+    assert (session.status, session.kinds) == ("finished", "metadata")
+    assert (session.calls_answered, session.calls_failed) == (40, 0)
+    assert session.finished_at == platform.clock.now()
+    ask(platform, decided, "second")
+    assert platform.count(t.training_sessions) == 1
 
 
 def test_pages_and_batches_lose_and_repeat_nothing(

@@ -34,6 +34,8 @@ def test_the_commands() -> None:
         *("review", "review accept", "review reject"),
         *("training-set", "training-set build", "db", "db upgrade", "db check"),
         *("sandbox", "sandbox serve", "refresh", "index", "index check", "index repair"),
+        *("sources", "sources list", "sources enable", "sources disable"),
+        *("sources set", "sources agree", "calls", "import"),
     }
     assert set(COMMANDS) == {path[0] for path in ALL if path}
 
@@ -87,6 +89,16 @@ USAGE = {
     "review of none": ("review", "--limit", "0"),
     "demo of a directory": ("demo", "--catalogue", "/"),
     "demo of nothing": ("demo", "--books", "0"),
+    "unknown source": ("sources", "enable", "open_libary"),
+    "no zone": ("sources", "set", "open_library", "--time-zone", "Europe/Nowhere"),
+    "a directory of zones": ("sources", "set", "open_library", "--time-zone", "Europe"),
+    "negative budget": ("sources", "set", "open_library", "--calls-a-day", "-5"),
+    "half a call": ("sources", "set", "open_library", "--calls-a-day", "1.5"),
+    "no number": ("sources", "set", "open_library", "--cost", "nan"),
+    "no freshness": ("sources", "set", "open_library", "--freshness-days", "none"),
+    "nothing to set": ("sources", "set", "open_library"),
+    "empty agreement": ("sources", "agree", "open_library", "--reference", " "),
+    "no days": ("calls", "--days", "0"),
     "port": ("sandbox", "serve", "--port", "99999"),
     "catalogue": ("sandbox", "serve", "--catalogue", "no-such-file.csv"),
 }

@@ -232,7 +232,7 @@ def examples(database: Database, directory: Path, at: datetime) -> dict[str, tup
     """Work and split of every example, as of a moment."""
     made = build_month(
         *(database, "2026-10", directory),
-        now=NOON + 30 * DAY, policy="v1", sandbox=False, run_id="run", at=at,
+        now=NOON + 30 * DAY, policy="v1", sandbox=False, internal=True, run_id="run", at=at,
     )  # fmt: skip
     table = pq.read_table(made.path / "examples.parquet").to_pylist()
     return {found["natural_key"]: (found["work_key"], found["split"]) for found in table}
