@@ -40,7 +40,9 @@ def test_its_folder_is_complete_and_its_manifest_true(processed: Processed) -> N
     place = Path(shown["path"])
     assert place == processed.platform.settings.training_sets / "2026-10"
     assert {path.name for path in place.iterdir()} == {
-        *("examples.parquet", "training_set.duckdb", "manifest.json", "card.md")
+        *("examples.parquet", "sales.parquet", "rejected.parquet", "changes.parquet"),
+        *("manifest.json", "facts.json", "croissant.json", "card.md", "card.html"),
+        "training_set.duckdb",
     }
     manifest = json.loads((place / "manifest.json").read_text())
     assert manifest["as_of"] == shown["as_of"] == NOON.isoformat()
