@@ -12,6 +12,7 @@ from pricing_assets.assets.raw_scans import raw_scans
 from pricing_assets.assets.sold_comps import sold_comps
 from pricing_assets.assets.training_quality_scores import training_quality_scores
 from pricing_assets.assets.training_set import training_set
+from pricing_assets.checks.training_set import no_leaks
 from pricing_assets.checks.unified_index import unified_index
 from pricing_assets.jobs import ALL as JOBS
 from pricing_assets.store.opening import open_database
@@ -46,7 +47,7 @@ def build_defs(
             price_snapshots,
             training_set,
         ],
-        asset_checks=[unified_index],
+        asset_checks=[unified_index, no_leaks],
         jobs=list(JOBS),
         sensors=[new_scans],
         schedules=list(SCHEDULES),

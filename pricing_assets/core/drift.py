@@ -76,8 +76,8 @@ def level_sql(before: str, after: str, column: str) -> str:
     """Return the statement that gives the medians before and after, and the change in %."""
     return f"""
     SELECT b, a, round((a - b) * 100 / nullif(b, 0), 2)
-    FROM (SELECT median({column}) AS b FROM {before}),
-         (SELECT median({column}) AS a FROM {after})
+    FROM (SELECT quantile_disc({column}, 0.5) AS b FROM {before}),
+         (SELECT quantile_disc({column}, 0.5) AS a FROM {after})
     """
 
 

@@ -238,6 +238,8 @@ def _parts(version: str) -> tuple[int, int]:
     return int(major), int(minor)
 
 
+SPLITS = ("train", "validation", "test")
+
 SPLIT_SALT = "pricing-assets/split/1"
 """Never changes: a work stays on its side of the split for ever."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pricing_assets.core.drift import CHANGED, STABLE, verdict
 from pricing_assets.core.gate import POLICIES
-from pricing_assets.core.training import FULL_WEIGHT_COMPS, HOLDOUT_DAYS
+from pricing_assets.core.training import FULL_WEIGHT_COMPS, HOLDOUT_DAYS, SPLITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ def _summary(manifest: Mapping[str, Any], facts: Mapping[str, Any]) -> list[Bloc
             "examples",
             f"{manifest['rows']['examples']:,} of {facts['items_considered']:,} known items",
         ),
-        *((name, f"{count:,}") for name, count in facts["splits"].items()),
+        *((name, f"{facts['splits'].get(name, 0):,}") for name in SPLITS),
         ("sales", f"{manifest['rows']['sales']:,} sold observations"),
         (
             "label `target_price`",
@@ -185,8 +185,8 @@ def _loading(manifest: Mapping[str, Any]) -> list[Block]:
 
 
 def _by_category(facts: Mapping[str, Any]) -> Block:
-    rows = [(c, s, f"{n:,}", f"{held:,}") for c, s, n, held in facts["by_category"]]
-    return Grid(("category", "split", "examples", "in the time hold-out"), rows)
+    rows = [(f"{c}, {s}", f"{n:,}", f"{held:,}") for c, s, n, held in facts["by_category"]]
+    return Grid(("category, split", "examples", "in the time hold-out"), rows)
 
 
 def _label(facts: Mapping[str, Any]) -> list[Block]:

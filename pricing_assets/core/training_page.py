@@ -40,11 +40,12 @@ th { color: var(--soft); font-weight: 600 }
   font-variant-numeric: tabular-nums }
 code, pre { font: .86rem/1.45 ui-monospace, monospace; background: var(--shade);
   border-radius: 4px }
-code { padding: .1em .3em; overflow-wrap: anywhere }
+code { padding: .1em .3em; overflow-wrap: break-word }
+td:first-child code { white-space: nowrap }
 pre { padding: .75rem; overflow-x: auto; margin: .6rem 0 }
 figure { margin: 1rem 0 }
 figcaption { color: var(--soft); font-size: .85rem; margin-bottom: .25rem }
-svg { display: block; width: 100%; max-width: 36rem; height: auto }
+svg { display: block; width: 100%; max-width: 30rem; height: auto }
 svg text { font: 13px system-ui, sans-serif; fill: var(--ink) }
 .warning { border-left: 4px solid #c2803a; background: var(--shade); padding: .5rem .75rem }
 """
@@ -99,7 +100,7 @@ def _inline(text: str) -> str:
     return re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", safe)
 
 
-_WIDTH, _LABEL, _NUMBER, _BAR, _GAP = 560, 92, 90, 15, 8
+_WIDTH, _LABEL, _NUMBER, _BAR, _GAP = 380, 92, 62, 15, 6
 
 
 def _figure(name: str, series: Mapping[str, Sequence[tuple[str, int]]]) -> str:

@@ -19,6 +19,7 @@ from pricing_assets.core.croissant import croissant
 from pricing_assets.core.training import (
     REPEATABLE,
     SCHEMA_VERSION,
+    SPLITS,
     TABLES,
     SchemaMismatch,
     Table,
@@ -229,7 +230,7 @@ def _write_duckdb(path: Path, directory: Path, manifest: Mapping[str, Any]) -> N
                 f"CREATE TABLE {name} AS SELECT * FROM read_parquet(?)",
                 [str(directory / f"{name}.parquet")],
             )
-        for split in ("train", "validation", "test"):
+        for split in SPLITS:
             duck.execute(f"CREATE VIEW {split} AS SELECT * FROM examples WHERE split = '{split}'")
         # The older system's reader asks for these columns of its table.
         duck.execute(
