@@ -4,6 +4,8 @@ A change of a column changes `SCHEMA_VERSION`: `check_versions` holds it, and so
 that were written before.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -236,6 +238,16 @@ def check_readable(version: str, what: str) -> None:
 def _parts(version: str) -> tuple[int, int]:
     major, minor = version.split(".")
     return int(major), int(minor)
+
+
+POINTER = "current.json"
+"""File of a published month that names the build it shows."""
+
+
+def pointer_text(build_id: str, manifest: bytes) -> str:
+    """Return what a pointer says: the build's id, and the hash of its manifest."""
+    digest = hashlib.sha256(manifest).hexdigest()
+    return json.dumps({"build_id": build_id, "manifest_sha256": digest}) + "\n"
 
 
 SPLITS = ("train", "validation", "test")

@@ -95,6 +95,17 @@ def all_shown(directory: Path) -> list[Build]:
     return [build for month in months if (build := shown(directory, month)) is not None]
 
 
+def all_builds(directory: Path) -> list[tuple[Build, bool]]:
+    """Return all builds by month and as-of, each with whether its month shows it."""
+    showing = {build.path for build in all_shown(directory)}
+    found = [
+        (build, build.path.resolve() in showing)
+        for month in sorted(place.name for place in (directory / ".builds").glob("*"))
+        for build in builds(directory, month)
+    ]
+    return sorted(found, key=lambda f: (f[0].manifest["month"], f[0].manifest["as_of"], f[1]))
+
+
 def facts_of(build: Build) -> dict[str, Any]:
     """Return what the documents of a build say, as numbers."""
     found: dict[str, Any] = json.loads((build.path / "facts.json").read_text("utf-8"))
