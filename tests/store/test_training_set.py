@@ -211,7 +211,7 @@ def test_the_same_as_of_gives_the_same_bytes(
         *(reply(number, "google_books", AFTER, fields=other) for number in range(BOOKS)),
         *(reply(number, "open_library", AFTER, fields=other) for number in range(BOOKS)),
     )
-    for threads in (1, 2):
+    for threads in (1, 8):
         monkeypatch.setattr(os, "cpu_count", lambda threads=threads: threads)
         again = build(filled, tmp_path / str(threads), now=AFTER + 90 * DAY, run_id="later")
         assert content(again) == before
