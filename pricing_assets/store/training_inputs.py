@@ -26,7 +26,7 @@ def inputs(database: Database, at: datetime) -> str:
     """Return the fingerprint of all that was known at a moment, as 64 hex digits.
 
     Observations are appended and superseded, never changed in place, so numbers, sums and
-    latest moments by source tell whether any came, went or was corrected.
+    latest moments tell whether any came, went or was corrected.
     """
     found = [
         [str(value) for value in row]
@@ -45,20 +45,22 @@ def _statements(at: datetime) -> list[AnySelect]:
         return sa.func.sum(sa.cast(sa.func.round(column * scale), sa.BigInteger()))
 
     return [
+        # In one pass without a group: SQLite would sort ten million rows for one.
         sa.select(
             sa.literal("observations"),
-            listings.c.source,
-            listings.c.kind,
             count,
-            whole(sa.cast(listings.c.price_usd, sa.Numeric()), 100),
+            sa.func.count(sa.case((listings.c.kind == "sold", 1))),
+            sa.func.count(sa.case((listings.c.kind == "ask", 1))),
+            sa.func.count(sa.case((listings.c.source.like("sandbox:%"), 1))),
+            sa.func.sum(sa.func.length(listings.c.source)),
+            sa.func.sum(sa.func.length(listings.c.source_listing_id)),
+            whole(listings.c.price_usd, 100),
             whole(listings.c.match_confidence, 1_000_000),
             sa.func.min(listings.c.observed_at),
             sa.func.max(listings.c.observed_at),
             sa.func.count(listings.c.sold_at),
             sa.func.max(listings.c.sold_at),
-        )
-        .where(observed_as_of(at))
-        .group_by(listings.c.source, listings.c.kind),
+        ).where(observed_as_of(at)),
         sa.select(
             sa.literal("metadata"),
             versions.c.source,
@@ -75,6 +77,12 @@ def _statements(at: datetime) -> list[AnySelect]:
             reviews.c.verdict == "accepted", reviews.c.decided_at <= at
         ),
     ]
+
+
+def first_observed(database: Database) -> str | None:
+    """Return the month of the first observation, like `2026-10`; None where there is none."""
+    first = database.scalar(sa.select(sa.func.min(t.price_listings.c.observed_at)))
+    return None if first is None else f"{first:%Y-%m}"
 
 
 def licences(database: Database) -> dict[str, dict[str, Any]]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import sqlalchemy as sa
 
 from pricing_assets.schema import tables as t
 from pricing_assets.store.training_files import file_problems
@@ -116,6 +117,13 @@ def builds(directory: Path, month: str) -> Iterator[Build]:
     """Yield the builds of a month that are still there, in the order of their places."""
     for place in sorted((directory / ".builds" / month).glob("*/manifest.json")):
         yield Build(place.parent, json.loads(place.read_text("utf-8")))
+
+
+def final_months(database: Database) -> set[str]:
+    """Return the months of which a build was recorded that is not provisional."""
+    sets = t.training_sets
+    statement = sa.select(sets.c.month).where(~sets.c.provisional).distinct()
+    return {row.month for row in database.rows(statement)}
 
 
 def record(database: Database, build: Build, now: datetime, run_id: str) -> None:
