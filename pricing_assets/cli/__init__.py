@@ -11,7 +11,10 @@ COMMANDS = {
     "run": ("pricing_assets.cli.run:run", "Take what is pending through all assets."),
     "status": ("pricing_assets.cli.status:status", "Scans, items, training quality and calls."),
     "explain": ("pricing_assets.cli.explain:explain", "What is known of a book, and why."),
-    "training-set": ("pricing_assets.cli.training_set:training_set", "Build training sets."),
+    "training-set": (
+        "pricing_assets.cli.training_set:training_set",
+        "Build, verify, compare and publish training sets.",
+    ),
     "db": ("pricing_assets.cli.db:db", "Upgrade and check the database."),
     "sandbox": ("pricing_assets.cli.sandbox:sandbox", "Serve simulated vendors."),
 }
