@@ -83,11 +83,8 @@ def comparable(build: Build, identity: Mapping[str, Any]) -> bool:
 
 
 def shown(directory: Path, month: str) -> Build | None:
-    """Return the build that a month shows; None where it shows none."""
-    place = directory / month
-    if not (place / "manifest.json").is_file():
-        return None
-    return Build(place.resolve(), json.loads((place / "manifest.json").read_text("utf-8")))
+    """Return the build that a month shows; None where it shows none of this layout."""
+    return _read((directory / month).resolve())
 
 
 def all_shown(directory: Path) -> list[Build]:
@@ -115,8 +112,10 @@ def facts_of(build: Build) -> dict[str, Any]:
 
 def builds(directory: Path, month: str) -> Iterator[Build]:
     """Yield the builds of a month that are still there, in the order of their places."""
-    for place in sorted((directory / ".builds" / month).glob("*/manifest.json")):
-        yield Build(place.parent, json.loads(place.read_text("utf-8")))
+    for place in sorted((directory / ".builds" / month).glob("*")):
+        build = _read(place)
+        if build is not None:
+            yield build
 
 
 def final_months(database: Database) -> set[str]:
@@ -148,6 +147,15 @@ def record(database: Database, build: Build, now: datetime, run_id: str) -> None
         ),
         update=("built_at", "run_id", "path"),
     )
+
+
+def _read(place: Path) -> Build | None:
+    path = place / "manifest.json"
+    if not path.is_file():
+        return None
+    manifest = json.loads(path.read_text("utf-8"))
+    # Builds from before the schema had a version have no tables to compare with.
+    return Build(place, manifest) if "schema_version" in manifest else None
 
 
 def _link(directory: Path, month: str, target: Path) -> Path:

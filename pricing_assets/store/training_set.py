@@ -202,6 +202,11 @@ def _derive(duck: duckdb.DuckDBPyConnection, policy: str, at: datetime) -> None:
         f"CREATE TABLE works AS SELECT a.item_id, {work} AS work_key FROM comps a "
         "LEFT JOIN described d ON d.item_id = a.item_id"
     )
+    # Once an item, not once a sale: the hash of a work is the dearest expression here.
+    duck.execute(
+        f"CREATE TABLE sides AS SELECT item_id, work_key, {split_sql('work_key')} AS split "
+        "FROM works"
+    )
     _derive_examples(duck, moment)
     _derive_sales(duck, moment)
     _derive_rejected(duck, policy, moment)
@@ -249,7 +254,7 @@ def _derive_examples(duck: duckdb.DuckDBPyConnection, moment: str) -> None:
         "sold_comps_max": "a.sold_max",
         "training_quality_score": "a.score",
         "weight": f"least(a.sold_count, {FULL_WEIGHT_COMPS}) / {FULL_WEIGHT_COMPS}",
-        "split": split_sql("w.work_key"),
+        "split": "w.split",
         "time_holdout": _held_out("a.last_sold_at", moment),
         "payload_sha256s": "b.payload_sha256s",
         **{
@@ -262,7 +267,7 @@ def _derive_examples(duck: duckdb.DuckDBPyConnection, moment: str) -> None:
     }
     duck.execute(
         f"CREATE TABLE examples AS SELECT {_columns(EXAMPLES, expressions, 'd')} FROM admitted a "
-        "JOIN items i ON i.id = a.item_id JOIN works w ON w.item_id = a.item_id "
+        "JOIN items i ON i.id = a.item_id JOIN sides w ON w.item_id = a.item_id "
         "JOIN bodies b ON b.item_id = a.item_id LEFT JOIN described d ON d.item_id = a.item_id"
     )
 
@@ -274,13 +279,13 @@ def _derive_sales(duck: duckdb.DuckDBPyConnection, moment: str) -> None:
         "work_key": "w.work_key",
         "price": "o.price_usd",
         "weight": "o.match_confidence",
-        "split": split_sql("w.work_key"),
+        "split": "w.split",
         "time_holdout": _held_out("coalesce(o.sold_at, o.observed_at)", moment),
         "in_examples": "a.item_id IS NOT NULL",
     }
     duck.execute(
         f"CREATE VIEW sales AS SELECT {_columns(SALES, expressions, 'o')} FROM observations o "
-        "JOIN items i ON i.id = o.item_id JOIN works w ON w.item_id = o.item_id "
+        "JOIN items i ON i.id = o.item_id JOIN sides w ON w.item_id = o.item_id "
         "LEFT JOIN admitted a ON a.item_id = o.item_id WHERE o.kind = 'sold'"
     )
 

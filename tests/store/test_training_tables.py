@@ -17,7 +17,7 @@ from pricing_assets.core.gate import POLICIES
 from pricing_assets.core.training import TABLES, SchemaMismatch
 from pricing_assets.schema import tables as t
 from pricing_assets.store.training_compare import differences
-from pricing_assets.store.training_places import Build, facts_of
+from pricing_assets.store.training_places import Build, all_shown, facts_of
 from pricing_assets.store.training_set import build_month
 from resources.database import Database
 from tests.examples import SOLD, commit, database, isbn, listing, reply, rows, scan
@@ -268,3 +268,19 @@ def test_a_changed_table_needs_a_new_version(built_sets: BuiltSets, tmp_path: Pa
     with pytest.raises(SchemaMismatch, match=r"minor change, so raise SCHEMA_VERSION to 2\.1"):
         build(built_sets.database, tmp_path, NOVEMBER)
     assert not (tmp_path / NOVEMBER).exists()
+
+
+def test_a_build_of_the_first_layout_is_replaced_and_compared_with_nothing(
+    built_sets: BuiltSets, tmp_path: Path
+) -> None:
+    """Its manifest has no schema version, and there are no facts beside it."""
+    old = tmp_path / ".builds" / OCTOBER / "0123456789abcdef.1"
+    old.mkdir(parents=True)
+    first = {"format_version": "1.0", "month": OCTOBER, "policy": "v1", "simulated": False}
+    (old / "manifest.json").write_text(json.dumps({**first, "as_of": "2026-10-02T00:00:00+00:00"}))
+    (tmp_path / OCTOBER).symlink_to(old, target_is_directory=True)
+    for month in (OCTOBER, NOVEMBER):
+        made = build(built_sets.database, tmp_path, month)
+        assert made.path.resolve() != old
+    assert [b.manifest["month"] for b in all_shown(tmp_path)] == [OCTOBER, NOVEMBER]
+    assert facts_of(made)["drift"]["month"] == OCTOBER
