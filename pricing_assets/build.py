@@ -16,6 +16,7 @@ from pricing_assets.assets.training_quality_scores import training_quality_score
 from pricing_assets.assets.training_set import training_set
 from pricing_assets.assets.works import works
 from pricing_assets.checks.source_results import source_results
+from pricing_assets.checks.training_set import no_leaks
 from pricing_assets.checks.unified_index import unified_index
 from pricing_assets.jobs import ALL as JOBS
 from pricing_assets.store.opening import open_database
@@ -54,7 +55,7 @@ def build_defs(
             training_set,
             payload_retention,
         ],
-        asset_checks=[unified_index, source_results],
+        asset_checks=[unified_index, source_results, no_leaks],
         jobs=list(JOBS),
         sensors=[new_scans, failed_runs],
         schedules=list(SCHEDULES),

@@ -31,10 +31,24 @@ snapshot_prices = dg.define_asset_job(
     description="The market at the end of one day.",
 )
 
+
+@dg.failure_hook
+def alert(context: dg.HookContext) -> None:
+    """Say in the log what failed and what to do, where whoever watches logs finds it."""
+    run = context.instance.get_run_by_id(context.run_id)
+    month = run.tags.get("dagster/partition", "")[:7] if run else ""
+    context.log.error(
+        f"ALERT: training set {month} failed in {context.step_key}: {context.op_exception}. The "
+        "training set before is still shown. Read the step's error, correct it, then run "
+        f"'pricing training-set build --month {month}'; the schedule tries again at its next tick."
+    )
+
+
 build_training_set = dg.define_asset_job(
     "build_training_set",
     selection=dg.AssetSelection.assets("training_set"),
     description="One month's training set.",
+    hooks={alert},
 )
 
 remove_expired_payloads = dg.define_asset_job(

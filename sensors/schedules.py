@@ -1,7 +1,8 @@
 """The schedules: the day's snapshot and removals, the week's refresh, the month's training set."""
 
 import os
-from datetime import timedelta
+from collections.abc import Collection
+from datetime import date, datetime, timedelta
 
 import dagster as dg
 
@@ -11,9 +12,22 @@ from pricing_assets.jobs import (
     remove_expired_payloads,
     snapshot_prices,
 )
+from pricing_assets.store.training_inputs import first_observed
+from pricing_assets.store.training_places import final_months
+from resources.database import Database
+from sensors.new_scans import UNFINISHED
 
 ZONE = os.environ.get("PRICING_SCHEDULE_ZONE") or "UTC"
 """Time zone of the schedules' hours; days and months themselves are UTC."""
+
+SNAPSHOTS = dg.AssetKey("price_snapshots")
+INDEX_CHECK = dg.AssetCheckKey(dg.AssetKey("raw_scans"), "unified_index")
+
+MONTHS_BACK = 12
+"""Months that a tick looks back for one that was missed."""
+
+MONTHLY_TICKS = ("0 4 1 * *", "0 5-23 1 * *", "0 4 2-31 * *")
+"""On the first at 04:00; while the month is not built, every hour of that day and then daily."""
 
 
 @dg.schedule(
@@ -27,6 +41,52 @@ def daily_snapshot(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Ask for the snapshots of the day that ended last."""
     day = context.scheduled_execution_time.date() - timedelta(days=1)
     return dg.RunRequest(run_key=day.isoformat(), partition_key=day.isoformat())
+
+
+def last_month(tick: datetime) -> str:
+    """Return the month before a tick, by the calendar of the tick's zone."""
+    return f"{tick.date().replace(day=1) - timedelta(days=1):%Y-%m}"
+
+
+def oldest_missed(last: str, first: str, built: Collection[str]) -> str | None:
+    """Return the oldest month that was not built; None where all are.
+
+    Args:
+        last: The month that ended last, like `2026-10`; no later one is looked at.
+        first: The month of the first observation.
+        built: Months whose final training set there is.
+    """
+    found, month = None, last
+    for _ in range(MONTHS_BACK):
+        if month < first:
+            break
+        if month not in built:
+            found = month
+        month = last_month(datetime.fromisoformat(f"{month}-01"))
+    return found
+
+
+def waits_for(instance: dg.DagsterInstance, month: str) -> str | None:
+    """Return what a month's training set still waits for and what to do; None for nothing."""
+    following = (date.fromisoformat(f"{month}-01") + timedelta(days=32)).replace(day=1)
+    day = (following - timedelta(days=1)).isoformat()
+    records = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=SNAPSHOTS, asset_partitions=[day]), limit=1
+    ).records
+    snapshot = records[0].asset_materialization if records else None
+    if snapshot is None or snapshot.metadata["provisional"].value:
+        return (
+            f"the snapshot of {day}: materialize price_snapshots for that day, or see why "
+            "the schedule daily_snapshot did not"
+        )
+    checks = instance.event_log_storage.get_latest_asset_check_execution_by_key([INDEX_CHECK])
+    latest = checks.get(INDEX_CHECK)
+    if latest is None or latest.status.value != "SUCCEEDED":
+        return (
+            "a green check unified_index: run process_scans, and follow what the check says "
+            "where it fails"
+        )
+    return None
 
 
 @dg.schedule(
@@ -43,16 +103,35 @@ def weekly_refresh(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 
 @dg.schedule(
     job=build_training_set,
-    cron_schedule="0 4 1 * *",
+    cron_schedule=list(MONTHLY_TICKS),
     execution_timezone=ZONE,
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="On the first of the month at 04:00: the training set of the month before.",
+    description="On the first of the month at 04:00: the training set of the month before. Waits "
+    "for the snapshot of its last day and for a green index check; a month that is late or was "
+    "missed is asked for at the next tick, the oldest first.",
 )
-def monthly_training_set(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """Ask for the training set of the month that ended last."""
-    last = context.scheduled_execution_time.date().replace(day=1) - timedelta(days=1)
-    month = last.replace(day=1).isoformat()
-    return dg.RunRequest(run_key=month, partition_key=month)
+def monthly_training_set(
+    context: dg.ScheduleEvaluationContext, database: dg.ResourceParam[Database]
+) -> dg.RunRequest | dg.SkipReason:
+    """Ask for the oldest month that has ended and has no final training set."""
+    tick = context.scheduled_execution_time
+    last, first = last_month(tick), first_observed(database)
+    if first is None or first > last:
+        return dg.SkipReason("nothing had been observed in a month that has ended")
+    month = oldest_missed(last, first, final_months(database))
+    if month is None:
+        return dg.SkipReason(f"{last} and the months before it are built")
+    partition = f"{month}-01"
+    tags = {"dagster/partition": partition}
+    runs = dg.RunsFilter(job_name=build_training_set.name, tags=tags, statuses=list(UNFINISHED))
+    if context.instance.get_runs(runs, limit=1):
+        return dg.SkipReason(f"a run for {month} is under way")
+    if waiting := waits_for(context.instance, month):
+        sentence = f"training set {month} waits for {waiting}"
+        if month < last or (tick.day, tick.hour) != (1, 4):
+            context.log.error(f"ALERT: {sentence}")
+        return dg.SkipReason(sentence)
+    return dg.RunRequest(run_key=f"{month} {tick.isoformat()}", partition_key=partition)
 
 
 @dg.schedule(

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
+import hypothesis
 import pytest
 import sqlalchemy as sa
 from filelock import FileLock
@@ -29,6 +30,11 @@ KEPT_VARIABLES = (
 """What the test run itself is told by its environment."""
 
 CREDENTIAL_ENDINGS = ("_API_KEY", "_CLIENT_ID", "_CLIENT_SECRET", "_TOKEN")
+
+
+# An example's time depends on what else the machine does; the suite's time on their number.
+hypothesis.settings.register_profile("ours", deadline=None, max_examples=50)
+hypothesis.settings.load_profile("ours")
 
 
 class DatabaseUrl(str):

@@ -87,6 +87,7 @@ def test_checks(definitions: dg.Definitions) -> None:
     assert {(key.asset_key.to_user_string(), key.name) for key in graph.asset_check_keys} == {
         ("raw_scans", "unified_index"),
         ("sold_comps", "source_results"),
+        ("training_set", "no_leaks"),
     }
     blocking = {
         spec.name: spec.blocking
@@ -94,7 +95,7 @@ def test_checks(definitions: dg.Definitions) -> None:
         if isinstance(check, dg.AssetChecksDefinition)
         for spec in check.check_specs
     }
-    assert blocking == {"unified_index": True, "source_results": False}
+    assert blocking == {"unified_index": True, "source_results": False, "no_leaks": True}
 
 
 def test_jobs(definitions: dg.Definitions) -> None:

@@ -7,9 +7,9 @@ import sqlalchemy as sa
 
 from pricing_assets.assets.presentation import OWNERS, bars, column_schema, preview
 from pricing_assets.assets.training_quality_scores import training_quality_scores
-from pricing_assets.core.gate import V1
+from pricing_assets.core.gate import V1, V2
 from pricing_assets.schema import tables as t
-from pricing_assets.store.gate import flag_items
+from pricing_assets.store.gate import evaluate_items, flag_items
 from pricing_assets.store.queue import finish_scans
 from resources.clock import Clock
 from resources.database import Database
@@ -34,7 +34,9 @@ def in_training_flags(
     database: dg.ResourceParam[Database],
     clock: dg.ResourceParam[Clock],
 ) -> dg.MaterializeResult[None]:
-    """Gate the items whose score changed, and mark their scans processed."""
+    """Judge the items whose score changed by every policy, and mark their scans processed."""
+    # First the verdicts that set no flag: the flag ends an item's way.
+    evaluate_items(database, V2, now=clock.now())
     gated = flag_items(database, V1, now=clock.now())
     finished = finish_scans(database, now=clock.now())
     _log.info(f"{gated:,} items gated, {finished:,} scans finished")
@@ -49,12 +51,19 @@ def in_training_flags(
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": database.scalar(
-                sa.select(sa.func.count()).select_from(evaluations)
+                sa.select(sa.func.count())
+                .select_from(evaluations)
+                .where(evaluations.c.policy == V1.name)
             ),
             "gated_now": gated,
             "scans_finished": finished,
             "in_training": database.scalar(
                 sa.select(sa.func.count()).select_from(items).where(items.c.in_training)
+            ),
+            "admitted_by_v2": database.scalar(
+                sa.select(sa.func.count())
+                .select_from(evaluations)
+                .where(evaluations.c.policy == V2.name, evaluations.c.passed)
             ),
             "preview": preview(
                 database,
@@ -64,6 +73,7 @@ def in_training_flags(
                     evaluations.c.reason,
                 )
                 .join(evaluations, evaluations.c.item_id == items.c.id)
+                .where(evaluations.c.policy == V1.name)
                 .order_by(evaluations.c.evaluated_at.desc(), items.c.natural_key),
             ),
             "reasons": bars(

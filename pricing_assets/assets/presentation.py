@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +99,22 @@ def line(title: str, unit: str, points: Sequence[tuple[str, float]]) -> dg.Markd
         axes.set_ylim(bottom=0)
         axes.set_ylabel(unit)
         axes.tick_params(axis="x", rotation=30)
+
+    return _picture(title, draw)
+
+
+def lines(
+    title: str, unit: str, at: Sequence[str], values: Mapping[str, Sequence[float]]
+) -> dg.MarkdownMetadataValue:
+    """Return several named values over the same labelled moments, a line each."""
+
+    def draw(axes: "Axes") -> None:
+        for name, series in values.items():
+            axes.plot(at, series, marker="o", label=name)
+        axes.set_ylim(bottom=0)
+        axes.set_ylabel(unit)
+        axes.tick_params(axis="x", rotation=30)
+        axes.legend(frameon=False)
 
     return _picture(title, draw)
 

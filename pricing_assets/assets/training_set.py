@@ -1,14 +1,17 @@
 """The training set: one month's examples, gated, split, documented, in Parquet and DuckDB."""
 
+from pathlib import Path
+from typing import Any
+
 import dagster as dg
-import sqlalchemy as sa
 
 from pricing_assets.assets.in_training_flags import in_training_flags
-from pricing_assets.assets.presentation import OWNERS, line, markdown_table
-from pricing_assets.core.gate import V1
+from pricing_assets.assets.presentation import OWNERS, line, lines, markdown_table
+from pricing_assets.core.drift import CHANGED
+from pricing_assets.core.gate import QUALITY_TIERS, V1
 from pricing_assets.core.periods import FIRST_MONTH, moment
 from pricing_assets.core.training import EXAMPLES
-from pricing_assets.schema import tables as t
+from pricing_assets.store.training_places import Build, all_shown, facts_of
 from pricing_assets.store.training_set import NothingToBuild, build_month
 from resources.clock import Clock
 from resources.database import Database
@@ -68,40 +71,79 @@ def training_set(
         )
     except (NothingToBuild, ValueError) as error:
         raise dg.Failure(str(error), allow_retries=False) from None
-    manifest = build.manifest
-    sets = t.training_sets
-    history = database.rows(
-        sa.select(sets.c.month, sa.func.max(sets.c.rows).label("rows"))
-        .group_by(sets.c.month)
-        .order_by(sets.c.month)
-    )
-    return dg.MaterializeResult(
-        metadata={
-            "dagster/partition_row_count": manifest["rows"]["examples"],
-            "path": dg.MetadataValue.path(str(build.path)),
-            "as_of": manifest["as_of"],
-            "provisional": manifest["provisional"],
-            "simulated": manifest["simulated"],
-            "internal": manifest["internal"],
-            "left_out_by_licence": markdown_table(
-                ("source", "what", "rows", "reason"),
-                [
-                    (left["source"], left["what"], f"{left['rows']:,}", left["reason"])
-                    for left in manifest["left_out"]
-                ],
-            ),
-            "build_id": manifest["build_id"],
-            "splits": manifest["splits"],
-            "card": dg.MetadataValue.md((build.path / "card.md").read_text("utf-8")),
-            "files": markdown_table(
-                ("file", "rows", "bytes", "sha256"),
-                [
-                    (name, entry["rows"], entry["bytes"], entry["sha256"][:16])
-                    for name, entry in manifest["files"].items()
-                ],
-            ),
-            "growth": line(
-                "Examples by month", "examples", [(row.month, row.rows) for row in history]
-            ),
-        }
-    )
+    return dg.MaterializeResult(metadata=_shown(build, settings.training_sets))
+
+
+def _shown(build: Build, directory: Path) -> dict[str, Any]:
+    manifest, facts = build.manifest, facts_of(build)
+    drift = facts["drift"]
+    return {
+        "dagster/partition_row_count": manifest["rows"]["examples"],
+        "path": dg.MetadataValue.path(str(build.path)),
+        "as_of": manifest["as_of"],
+        "provisional": manifest["provisional"],
+        "simulated": manifest["simulated"],
+        "internal": manifest["internal"],
+        "left_out_by_licence": markdown_table(
+            ("source", "what", "rows", "reason"),
+            [
+                (left["source"], left["what"], f"{left['rows']:,}", left["reason"])
+                for left in manifest["left_out"]
+            ],
+        ),
+        "build_id": manifest["build_id"],
+        "splits": manifest["splits"],
+        # Numbers of their own: Dagster plots each over the partitions.
+        **{f"rows_{name}": rows for name, rows in manifest["rows"].items()},
+        **{f"tier_{name}": facts["tiers"].get(name, 0) for name, _ in QUALITY_TIERS},
+        **{f"admitted_by_{name}": p["admitted"]["count"] for name, p in facts["policies"].items()},
+        "coverage": round(_coverage(facts), 4),
+        **(
+            {
+                "psi_target_price": drift["psi"]["target_price"] or 0.0,
+                "ks_target_price": drift["ks"]["target_price"] or 0.0,
+            }
+            if drift
+            else {}
+        ),
+        "card": dg.MetadataValue.md((build.path / "card.md").read_text("utf-8")),
+        "files": markdown_table(
+            ("file", "rows", "bytes", "sha256"),
+            [
+                (name, entry.get("rows"), entry["bytes"], entry["sha256"][:16])
+                for name, entry in manifest["files"].items()
+            ],
+        ),
+        **_history(directory),
+    }
+
+
+def _history(directory: Path) -> dict[str, dg.MarkdownMetadataValue]:
+    """Return the plots over the months that are there, this one included."""
+    months = [(b.manifest["month"], b.manifest, facts_of(b)) for b in all_shown(directory)][-24:]
+    return {
+        "growth": line(
+            "Examples by month", "examples", [(m, a["rows"]["examples"]) for m, a, _ in months]
+        ),
+        "quality_tiers": lines(
+            "Known items by quality tier",
+            "items",
+            [month for month, _, _ in months],
+            {n: [f["tiers"].get(n, 0) for _, _, f in months] for n, _ in QUALITY_TIERS},
+        ),
+        "coverage_by_month": line(
+            "Known items that the gate admits", "%", [(m, 100 * _coverage(f)) for m, _, f in months]
+        ),
+        "drift_by_month": line(
+            f"PSI of the label against the month before (from {CHANGED} on: changed)",
+            "PSI",
+            [
+                (m, (f["drift"] or {"psi": {}})["psi"].get("target_price") or 0)
+                for m, _, f in months
+            ],
+        ),
+    }
+
+
+def _coverage(facts: dict[str, Any]) -> float:
+    return float(facts["admitted"] / facts["items_considered"]) if facts["items_considered"] else 0

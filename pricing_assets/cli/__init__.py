@@ -16,7 +16,10 @@ COMMANDS = {
     "review": ("pricing_assets.cli.review:review", "Likely duplicates: list, accept, reject."),
     "sources": ("pricing_assets.cli.sources:sources", "What is asked, its limits and licences."),
     "calls": ("pricing_assets.cli.calls:calls", "Calls by source: errors, latency, cost."),
-    "training-set": ("pricing_assets.cli.training_set:training_set", "Build training sets."),
+    "training-set": (
+        "pricing_assets.cli.training_set:training_set",
+        "Build, verify, compare and publish training sets.",
+    ),
     "index": ("pricing_assets.cli.index:index", "Compare the unified index, and rebuild it."),
     "db": ("pricing_assets.cli.db:db", "Upgrade and check the database."),
     "sandbox": ("pricing_assets.cli.sandbox:sandbox", "Serve simulated vendors."),

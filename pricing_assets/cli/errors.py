@@ -6,8 +6,11 @@ from pathlib import Path
 import click
 import sqlalchemy as sa
 
+from pricing_assets.core.training import SchemaMismatch
 from pricing_assets.store.reviews import NotForReview
+from pricing_assets.store.training_publish import NotPublished
 from pricing_assets.store.training_set import NothingToBuild
+from pricing_assets.store.training_verify import NotATrainingSet
 from resources.database import DatabaseUnavailable, redacted
 from resources.scan_files import UnreadableFile
 from resources.settings import SettingsError
@@ -24,7 +27,9 @@ def explained(error: Exception) -> str | None:
     match error:
         case DatabaseUnavailable() | UnreadableFile() | SettingsError():
             return str(error)
-        case NothingToBuild() | NotForReview():
+        case NothingToBuild() | NotForReview() | SchemaMismatch():
+            return str(error)
+        case NotATrainingSet() | NotPublished():
             return str(error)
         case sa.exc.OperationalError() | sa.exc.DatabaseError() | sqlite3.Error():
             cause = redacted(str(getattr(error, "orig", error))).strip()

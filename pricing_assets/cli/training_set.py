@@ -1,21 +1,37 @@
-"""`pricing training-set`: building a month's training set by hand."""
+"""`pricing training-set`: building, listing, comparing, verifying and publishing training sets."""
+
+from pathlib import Path
 
 import click
 
+from pricing_assets.cli.errors import Refusal
 from pricing_assets.cli.running import run_job
 from pricing_assets.core.periods import FIRST_MONTH, moment, month_end
+from pricing_assets.store.opening import open_database
+from pricing_assets.store.training_compare import differences
+from pricing_assets.store.training_places import Build, all_builds
+from pricing_assets.store.training_publish import publish_to
+from pricing_assets.store.training_verify import (
+    build_at,
+    content_problems,
+    rederived_problems,
+)
 from resources.clock import Clock
 from resources.settings import Settings
+
+DIFFERENCES_SHOWN = 20
 
 
 @click.group("training-set")
 def training_set() -> None:
-    """Build training sets.
+    """Build, list, compare, verify and publish training sets.
 
     \b
     Examples:
       pricing training-set build --month 2026-10
-      pricing training-set build --month 2026-11 --as-of 2026-11-15T00:00:00+00:00
+      pricing training-set verify data/training_sets/2026-10 --rederive 100
+      pricing training-set diff 2026-09 2026-10
+      pricing training-set publish 2026-10 --to s3://bucket/training-sets
     """
 
 
@@ -82,3 +98,112 @@ def build(month: str, at: str | None, internal: bool) -> None:
     )
     click.echo(f"  {Settings.from_env().training_sets / month}")
     click.echo(f'Load it: pricing_assets.load_training_set("{month}")')
+
+
+@training_set.command("list")
+def list_builds() -> None:
+    """List the builds that are there, the one that a month shows marked by a star.
+
+    \b
+    Example:
+      pricing training-set list
+    """
+    directory = Settings.from_env().training_sets
+    found = all_builds(directory)
+    if not found:
+        click.echo(f"No training set at {directory}: pricing training-set build --month MONTH")
+    for build, is_shown in found:
+        manifest = build.manifest
+        marks = [name for name in ("provisional", "simulated") if manifest[name]]
+        click.echo(
+            f"{'*' if is_shown else ' '} {manifest['month']}  {manifest['build_id']}  "
+            f"{manifest['rows']['examples']:>9,} examples  policy {manifest['policy']}  "
+            f"as of {manifest['as_of']}{'  ' if marks else ''}{', '.join(marks)}"
+        )
+
+
+@training_set.command()
+@click.argument("path", metavar="PATH")
+@click.option(
+    "--rederive",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Recompute this many labels from the stored observations and their bodies.",
+)
+def verify(path: str, rederive: int | None) -> None:
+    """Check a build's files, rows and, when asked, labels; exit code 1 names what differs.
+
+    PATH is a month, a build id or a directory.
+
+    \b
+    Examples:
+      pricing training-set verify 2026-10
+      pricing training-set verify data/training_sets/2026-10 --rederive 100
+    """
+    settings = Settings.from_env()
+    build = _named(path)
+    problems = content_problems(build)
+    click.echo(f"{len(build.manifest['files'])} files of build {build.manifest['build_id']} read")
+    if rederive is not None and not problems:
+        with open_database(settings) as database:
+            count, problems = rederived_problems(build, database, rederive)
+        click.echo(f"{count:,} labels recomputed from stored observations and bodies")
+    if problems:
+        raise Refusal(f"{build.path} does not verify:\n  " + "\n  ".join(problems))
+    click.echo("All of it is what the manifest says.")
+
+
+@training_set.command()
+@click.argument("before", metavar="A")
+@click.argument("after", metavar="B")
+def diff(before: str, after: str) -> None:
+    """Say which examples were added, removed and changed from A to B.
+
+    A and B are months, build ids or directories.
+
+    \b
+    Example:
+      pricing training-set diff 2026-09 2026-10
+    """
+    old, new = _named(before), _named(after)
+    counts, rows = differences(old, new, DIFFERENCES_SHOWN)
+    for name in ("month", "as_of", "policy", "build_id", "schema_version", "code_sha256"):
+        if old.manifest[name] != new.manifest[name]:
+            click.echo(f"{name}: {old.manifest[name]} -> {new.manifest[name]}")
+    for row in rows:
+        columns = f" ({row['columns']})" if row["columns"] else ""
+        prices = f"{row['target_price_before'] or '-'} -> {row['target_price'] or '-'}"
+        click.echo(f"  {row['change']:<8} {row['natural_key']}  {prices}{columns}")
+    if sum(counts.values()) > len(rows):
+        click.echo(f"  ... and {sum(counts.values()) - len(rows):,} more")
+    click.echo(", ".join(f"{count:,} {change}" for change, count in counts.items()))
+
+
+@training_set.command()
+@click.argument("path", metavar="PATH")
+@click.option("--to", "url", required=True, help="Like s3://bucket/sets or file:///srv/sets.")
+def publish(path: str, url: str) -> None:
+    """Copy a build to a URL, its files first and the pointer to it last.
+
+    PATH is a month, a build id or a directory.
+
+    \b
+    Example:
+      pricing training-set publish 2026-10 --to s3://bucket/training-sets
+    """
+    build = _named(path)
+    place = publish_to(build, url)
+    month = build.manifest["month"]
+    click.echo(f"{place}")
+    click.echo(f'Load it: pricing_assets.load_training_set("{month}", directory="{url}")')
+
+
+def _named(name: str) -> Build:
+    """Return the build that a directory, a month or a build id names."""
+    if Path(name).is_dir():
+        return build_at(Path(name))
+    directory = Settings.from_env().training_sets
+    for build, _ in all_builds(directory):
+        if build.manifest["build_id"] == name:
+            return build_at(build.path)
+    return build_at(directory / name)

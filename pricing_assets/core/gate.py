@@ -1,11 +1,13 @@
 """The gate: versioned policies that decide what enters a training set.
 
 A policy is one object. Its thresholds stand here once; the SQL, the reasons shown to
-people and the documentation are made from them.
+people and the documentation are made from them. Every policy gives its verdict on all items
+by one statement, `verdict_sql`, so that policies can be set side by side.
 """
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +16,33 @@ class Step:
 
     at_least: int
     points: int
+
+
+class Gate(Protocol):
+    """What every policy can say of items."""
+
+    @property
+    def name(self) -> str:
+        """How it is stored."""
+
+    @property
+    def description(self) -> str:
+        """What it looks at, for a person."""
+
+    def admits(self) -> str:
+        """Return what an item needs, for a person."""
+
+    def verdict_sql(self, evidence: str) -> str:
+        """Return the DuckDB statement that gives the verdict on every item of a relation.
+
+        Args:
+            evidence: Relation with item_id, sold_count, sold_median, spread_percent,
+                sale_age_days and match_percent (see `core.evidence`). The comps in it are
+                sold, not estimated.
+
+        Returns:
+            A statement giving item_id, policy, score (0 to 1), passed and reason.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +133,99 @@ class Policy:
             )
         )
 
+    def admits(self) -> str:
+        """Return what an item needs, for a person."""
+        return " or ".join(f"{n} comps with a median of ${m}" for n, m in self.ways_to_pass())
+
+    def verdict_sql(self, evidence: str) -> str:
+        """Return the DuckDB statement of the verdict; see `Gate.verdict_sql`."""
+        names = ("sold_count", "sold_median")
+        return (
+            f"SELECT item_id, '{self.name}' AS policy, score, "
+            f"{self.passed_sql('score', *names, 'false')} AS passed, "
+            f"{self.reason_sql(*names, 'false')} AS reason "
+            f"FROM (SELECT *, CAST({self.score_sql(*names)} AS DOUBLE) AS score FROM {evidence})"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One thing that the evidence of an item is measured by.
+
+    Attributes:
+        column: Of the evidence.
+        steps: Best first; the last one is the least that an item needs.
+        at_most: Whether less is better.
+        needs: What is asked for, for a person, with `{}` for the number.
+        has: What there is instead, with `{}` for the number; empty where the lack is counted.
+    """
+
+    column: str
+    steps: tuple[Step, ...]
+    needs: str
+    has: str = ""
+    at_most: bool = False
+
+    def reached_sql(self, step: Step) -> str:
+        """Return, as a condition, whether a step is reached; null counts as not."""
+        sign = "<=" if self.at_most else ">="
+        return f"coalesce({self.column} {sign} {step.at_least}, false)"
+
+    def points_sql(self) -> str:
+        """Return the points of the best step that is reached, as an expression."""
+        cases = " ".join(f"WHEN {self.reached_sql(step)} THEN {step.points}" for step in self.steps)
+        return f"CASE {cases} ELSE 0 END"
+
+    def lack_sql(self) -> str:
+        """Return what is missing, as an expression; null where nothing is."""
+        least = self.steps[-1].at_least
+        if self.has:
+            before, _, after = self.has.partition("{}")
+            lack = (
+                f"'{self.needs.format(least)} (' || coalesce('{before}' || "
+                f"CAST({self.column} AS VARCHAR) || '{after}', 'unknown') || ')'"
+            )
+        else:
+            missing = f"({least} - coalesce({self.column}, 0))"
+            lack = (
+                f"CAST({missing} AS VARCHAR) || ' {self.needs}' || "
+                f"CASE WHEN {missing} = 1 THEN '' ELSE 's' END"
+            )
+        return f"CASE WHEN NOT {self.reached_sql(self.steps[-1])} THEN {lack} END"
+
+
+@dataclass(frozen=True, slots=True)
+class EvidencePolicy:
+    """A rule over the evidence alone: an item passes when it meets every requirement.
+
+    score = sum over the requirements of the points of the best step reached / 100. The price
+    is in none of them: to select by the label biases what is learnt from it.
+    """
+
+    name: str
+    description: str
+    requirements: tuple[Requirement, ...]
+
+    def admits(self) -> str:
+        """Return what an item needs, for a person."""
+        return ", ".join(
+            r.needs.format(r.steps[-1].at_least) if r.has else f"{r.steps[-1].at_least} comps"
+            for r in self.requirements
+        )
+
+    def verdict_sql(self, evidence: str) -> str:
+        """Return the DuckDB statement of the verdict; see `Gate.verdict_sql`."""
+        points = " + ".join(f"({r.points_sql()})" for r in self.requirements)
+        passed = " AND ".join(r.reached_sql(r.steps[-1]) for r in self.requirements)
+        lacks = ", ".join(r.lack_sql() for r in self.requirements)
+        least = self.requirements[0].steps[-1].at_least
+        return (
+            f"SELECT item_id, '{self.name}' AS policy, CAST(({points}) / 100 AS DOUBLE) AS score, "
+            f"{passed} AS passed, CASE WHEN coalesce(sold_count, 0) = 0 "
+            f"THEN 'no sold comps: needs at least {least}' WHEN {passed} THEN 'passes' "
+            f"ELSE 'needs ' || concat_ws(' and ', {lacks}) END AS reason FROM {evidence}"
+        )
+
 
 V1 = Policy(
     name="v1",
@@ -116,7 +238,37 @@ V1 = Policy(
 )
 """Rewards many comps and a price that is worth modelling. 8 to 19 comps need a median of $15."""
 
-POLICIES = {policy.name: policy for policy in (V1,)}
+V2 = EvidencePolicy(
+    name="v2",
+    description="Number, spread, recency and match confidence of the sold comps; never the price.",
+    requirements=(
+        Requirement("sold_count", (Step(20, 40), Step(8, 25)), "more comp"),
+        Requirement(
+            "spread_percent",
+            (Step(50, 25), Step(100, 15)),
+            "a spread of at most {} % of the median",
+            "it is {} %",
+            at_most=True,
+        ),
+        Requirement(
+            "sale_age_days",
+            (Step(30, 20), Step(90, 10)),
+            "a sale in the last {} days",
+            "the latest is {} days old",
+            at_most=True,
+        ),
+        Requirement(
+            "match_percent",
+            (Step(90, 15), Step(70, 10)),
+            "a match confidence of {} %",
+            "it is {} %",
+        ),
+    ),
+)
+"""Evidence alone, so that cheap items are learnt from as well. Runs beside v1: its verdicts are
+kept and shown, and a training set may be built by it; the items' flag stays v1's."""
+
+POLICIES: dict[str, Gate] = {policy.name: policy for policy in (V1, V2)}
 """All policies by name."""
 
 QUALITY_TIERS = (("excellent", 0.8), ("good", 0.6), ("fair", 0.4), ("poor", 0.0))

@@ -1,11 +1,21 @@
-"""Scores and gate flags on the items: set-based, from the policy's own SQL."""
+"""Scores and gate flags on the items: set-based, from the policy's own SQL.
+
+The flag on an item is that of the one policy that may set it; the verdict of every policy is
+in `gate_evaluations`.
+"""
 
 from datetime import datetime
 
+import pyarrow as pa
 import sqlalchemy as sa
 
-from pricing_assets.core.gate import Policy
+from pricing_assets.core.comps import comps_sql
+from pricing_assets.core.evidence import AGGREGATES, evidence_sql
+from pricing_assets.core.gate import EvidencePolicy, Policy
 from pricing_assets.schema import tables as t
+from pricing_assets.store.comps import ITEMS_A_BATCH
+from pricing_assets.store.snapshots import observed_as_of
+from resources.compute import duckdb_connection
 from resources.database import Database
 
 _COUNT, _MEDIAN = "sold_comps_count", "sold_comps_median"
@@ -66,3 +76,71 @@ def flag_items(database: Database, policy: Policy, *, now: datetime) -> int:
             )
             .where(pending)
         )
+
+
+def evaluate_items(database: Database, policy: EvidencePolicy, *, now: datetime) -> int:
+    """Write a policy's verdict on every item whose evidence changed since; return how many.
+
+    Sets no flag. Commits batch by batch; an item is pending where its evaluation is not of
+    the evidence that it was scored on, so a crash leaves exactly the rest to do.
+    """
+    done, after = 0, ""
+    while (page := _unevaluated(database, policy, after)).num_rows:
+        database.upsert(
+            t.gate_evaluations,
+            _verdicts(database, policy, page, now),
+            update=("evidence_as_of", "evaluated_at", "score", "passed", "reason"),
+        )
+        done += page.num_rows
+        after = page["item_id"][-1].as_py()
+    return done
+
+
+def _unevaluated(database: Database, policy: EvidencePolicy, after: str) -> pa.Table:
+    items, evaluations = t.items, t.gate_evaluations
+    known = sa.select(evaluations.c.item_id).where(
+        evaluations.c.item_id == items.c.id,
+        evaluations.c.policy == policy.name,
+        evaluations.c.evidence_as_of == items.c.training_quality_as_of,
+    )
+    return database.read_arrow(
+        sa.select(items.c.id.label("item_id"), items.c.training_quality_as_of.label("as_of"))
+        .where(items.c.id > after, items.c.training_quality_as_of.is_not(None), ~sa.exists(known))
+        .order_by(items.c.id)
+        .limit(ITEMS_A_BATCH)
+    )
+
+
+def _verdicts(
+    database: Database, policy: EvidencePolicy, page: pa.Table, now: datetime
+) -> pa.Table:
+    listings = t.price_listings
+    observations = database.read_arrow(
+        sa.select(
+            listings.c.item_id,
+            listings.c.kind,
+            listings.c.price_usd,
+            listings.c.sold_at,
+            listings.c.observed_at,
+            listings.c.match_confidence,
+        ).where(
+            listings.c.item_id.between(page["item_id"][0].as_py(), page["item_id"][-1].as_py()),
+            observed_as_of(now),
+            listings.c.price_usd.is_not(None),
+            listings.c.kind == "sold",
+        )
+    )
+    with duckdb_connection() as duck:
+        duck.register("page", page)
+        duck.register("observations", observations)
+        comps = f"({comps_sql('observations', AGGREGATES)}) RIGHT JOIN page USING (item_id)"
+        duck.execute(f"CREATE VIEW evidence AS {evidence_sql(comps, 'as_of')}")
+        return duck.sql(
+            f"""
+            SELECT v.item_id, v.policy, page.as_of AS evidence_as_of, $now AS evaluated_at,
+                   v.score, v.passed, v.reason
+            FROM ({policy.verdict_sql("evidence")}) v JOIN page USING (item_id)
+            ORDER BY v.item_id
+            """,
+            params={"now": now},
+        ).to_arrow_table()

@@ -1,16 +1,13 @@
 """Building a month's training set: a function of what was known at its as-of.
 
-Files are written beside their place and shown by one rename, so that a reader never sees
-half a build and a failed build leaves the previous one.
+Here is what is read and how the tables follow from it. Beside it: `training_inputs` (what a
+build depends on), `training_files` (writing), `training_places` (showing and finding builds),
+`training_facts` (what the card says).
 """
 
-import hashlib
 import importlib.metadata
-import json
-import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,26 +15,45 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from pricing_assets.core.comps import comps_sql
 from pricing_assets.core.editions import work_fingerprint_sql
-from pricing_assets.core.gate import POLICIES, Policy
-from pricing_assets.core.licences import SIMULATED, Terms
+from pricing_assets.core.evidence import AGGREGATES, evidence_sql
+from pricing_assets.core.gate import POLICIES
 from pricing_assets.core.metadata import merge_sql
 from pricing_assets.core.periods import as_of, month_end
-from pricing_assets.core.training import EXAMPLES, FORMAT_VERSION, split_sql
-from pricing_assets.core.training_card import card
+from pricing_assets.core.training import (
+    EXAMPLES,
+    FULL_WEIGHT_COMPS,
+    HOLDOUT_DAYS,
+    REJECTED,
+    SALES,
+    SCHEMA_VERSION,
+    Column,
+    split_sql,
+)
 from pricing_assets.core.works import works_sql
 from pricing_assets.schema import tables as t
-from pricing_assets.store.licences import terms_of_sources
-from pricing_assets.store.snapshots import observed_as_of
+from pricing_assets.store.training_files import write_build
+from pricing_assets.store.training_inputs import code_fingerprint, inputs, licences
+from pricing_assets.store.training_licences import (
+    Licensed,
+    known,
+    left_out,
+    licensed,
+    why_nothing,
+)
+from pricing_assets.store.training_places import (
+    Build,
+    build_before,
+    month_before,
+    publish,
+    record,
+    same_build,
+)
 from resources.compute import duckdb_connection
 from resources.database import Database
-
-ROW_GROUP_ROWS = 131_072
-"""Rows in a Parquet row group; pinned, for the bytes to repeat."""
 
 
 class NothingToBuild(RuntimeError):
@@ -45,11 +61,15 @@ class NothingToBuild(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Build:
-    """A finished build: where it is, and its manifest."""
+class Order:
+    """What is to be built: all that a build follows from, beside the database."""
 
-    path: Path
-    manifest: dict[str, Any]
+    month: str
+    at: datetime
+    provisional: bool
+    policy: str
+    sandbox: bool
+    internal: bool
 
 
 def build_month(
@@ -66,6 +86,8 @@ def build_month(
 ) -> Build:
     """Build a month's training set under `directory`/`month`.
 
+    A build of the same inputs, policy and code that is still there is shown again as it is.
+
     Args:
         month: Like `2026-10`.
         directory: Where training sets live.
@@ -80,6 +102,36 @@ def build_month(
         ValueError: The month or the as-of cannot be.
         NothingToBuild: Nothing had been observed by then.
     """
+    moment, provisional = _as_of(month, now, at)
+    order = Order(month, moment, provisional, policy, sandbox, internal)
+    by = licensed(database, sandbox=sandbox, internal=internal)
+    identity = _identity(database, order, by)
+    directory.mkdir(parents=True, exist_ok=True)
+    build = same_build(directory, month, identity)
+    if build is None:
+        staging = directory / f".{month}.{uuid.uuid4().hex}.building"
+        staging.mkdir()
+        try:
+            with duckdb_connection() as duck:
+                _load(duck, database, order.at, by)
+                _derive(duck, policy, order.at)
+                manifest = write_build(
+                    duck,
+                    staging,
+                    identity,
+                    licences=licences(database),
+                    agreements=by.agreements(),
+                    before=build_before(directory, month, order.at, identity),
+                    month_before=month_before(directory, month, identity),
+                )
+            build = publish(staging, directory, month, manifest)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    record(database, build, now, run_id)
+    return build
+
+
+def _as_of(month: str, now: datetime, at: datetime | None) -> tuple[datetime, bool]:
     end = month_end(month)
     moment, provisional = as_of(end, now)
     if at is not None:
@@ -89,80 +141,44 @@ def build_month(
                 f"then is not known yet, or belongs to a later month than {month}"
             )
         moment, provisional = at.astimezone(UTC), at < end
-    directory.mkdir(parents=True, exist_ok=True)
-    staging = directory / f".{month}.{uuid.uuid4().hex}.building"
-    staging.mkdir()
-    try:
-        with duckdb_connection() as duck:
-            licensed = _licensed(database, sandbox, internal)
-            left_out = _load(duck, database, moment, licensed)
-            _derive(duck, POLICIES[policy])
-            told = {"internal": internal, **left_out, "agreements": _agreements(duck, licensed)}
-            manifest = _write(duck, staging, month, moment, provisional, policy, sandbox, told)
-        place = _publish(staging, directory, month, str(manifest["build_id"]))
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    _record(database, manifest, place, now, run_id)
-    return Build(place, manifest)
+    return moment, provisional
 
 
-@dataclass(frozen=True, slots=True)
-class _Licensed:
-    """The sources that a build may have, by name, and why it may not have the others.
-
-    Outside the sandbox its simulated sources are in neither.
-    """
-
-    sandbox: bool
-    terms: Mapping[str, Terms]
-    barred: Mapping[str, str]
-
-
-def _licensed(database: Database, sandbox: bool, internal: bool) -> _Licensed:
-    terms = {
-        name: source
-        for name, source in terms_of_sources(database).items()
-        if sandbox or not name.startswith(SIMULATED)
+def _identity(database: Database, order: Order, by: Licensed) -> dict[str, Any]:
+    """Return what decides the content of a build: the same identity gives the same rows."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "month": order.month,
+        "as_of": order.at.isoformat(),
+        "provisional": order.provisional,
+        "simulated": order.sandbox,
+        "internal": order.internal,
+        "left_out": left_out(database, order.at, by),
+        "agreements_sha256": by.agreements_sha256(),
+        "policy": order.policy,
+        "code_version": importlib.metadata.version("pricing-assets"),
+        "code_sha256": code_fingerprint(),
+        "inputs_sha256": inputs(database, order.at),
     }
-    bars = {name: source.bars_from_training(internal=internal) for name, source in terms.items()}
-    barred = {name: bar for name, bar in bars.items() if bar}
-    return _Licensed(sandbox, {name: terms[name] for name in terms if name not in barred}, barred)
 
 
-def _agreements(duck: duckdb.DuckDBPyConnection, licensed: _Licensed) -> list[dict[str, Any]]:
-    """Return the declared agreements of the sources that the build has something of."""
-    present = _rows(
-        duck, "SELECT source FROM observations UNION SELECT source FROM versions ORDER BY 1"
-    )
-    return [
-        {"source": name, "reference": terms.agreement, "date": f"{terms.agreed_at:%Y-%m-%d}"}
-        for (name,) in present
-        for terms in (licensed.terms[name],)
-        if terms.agreement is not None and terms.agreed_at is not None
-    ]
-
-
-def _load(
-    duck: duckdb.DuckDBPyConnection, database: Database, at: datetime, licensed: _Licensed
-) -> dict[str, Any]:
-    """Load what was known and may be had; return what the licences left out, by source."""
+def _load(duck: duckdb.DuckDBPyConnection, database: Database, at: datetime, by: Licensed) -> None:
     listings, versions, reviews = t.price_listings, t.metadata_versions, t.edition_reviews
-    known = sa.and_(
-        observed_as_of(at), listings.c.price_usd.is_not(None), listings.c.kind.in_(("sold", "ask"))
-    )
-    learnt = versions.c.observed_at <= at
-    may = sorted(licensed.terms)
     observations = sa.select(
         listings.c.item_id,
         listings.c.kind,
         listings.c.price_usd,
         listings.c.source,
+        listings.c.source_listing_id,
+        listings.c.sold_at,
         listings.c.observed_at,
-    ).where(known, listings.c.source.in_(may))
+        listings.c.match_confidence,
+        listings.c.payload_sha256,
+    ).where(known(at), listings.c.source.in_(by.sources))
     metadata = sa.select(
         versions.c.item_id, versions.c.source, versions.c.observed_at, versions.c.fields
-    ).where(learnt, versions.c.source.in_(may))
-    items = sa.select(t.items.c.id, t.items.c.category, t.items.c.natural_key)
+    ).where(versions.c.observed_at <= at, versions.c.source.in_(by.sources))
+    items = sa.select(t.items.c.id, t.items.c.category, t.items.c.natural_key, t.items.c.created_at)
     accepted = sa.select(reviews.c.item_id, reviews.c.other_item_id).where(
         reviews.c.verdict == "accepted", reviews.c.decided_at <= at
     )
@@ -178,65 +194,19 @@ def _load(
         duck.register("reader", reader)
         duck.execute(f"CREATE TABLE {name} AS SELECT * FROM reader")
         duck.unregister("reader")
-    left_out = [
-        {
-            "source": row.source,
-            "what": what,
-            "rows": row.rows,
-            "reason": licensed.barred[row.source],
-        }
-        for what, table, condition in (
-            ("observations", listings, known),
-            ("metadata", versions, learnt),
-        )
-        for row in database.rows(
-            sa.select(table.c.source, sa.func.count().label("rows"))
-            .where(condition, table.c.source.in_(sorted(licensed.barred)))
-            .group_by(table.c.source)
-            .order_by(table.c.source)
-        )
-    ]
     if _count(duck, "SELECT count(*) FROM observations") == 0:
-        raise NothingToBuild(_why_nothing(at, licensed, left_out))
-    return {"left_out": left_out}
+        raise NothingToBuild(why_nothing(at, by, left_out(database, at, by)))
 
 
-def _why_nothing(at: datetime, licensed: _Licensed, left_out: Sequence[Mapping[str, Any]]) -> str:
-    barred = [line for line in left_out if line["what"] == "observations"]
-    if not barred:
-        return (
-            f"nothing had been observed by {at.isoformat(timespec='seconds')}"
-            + ("" if licensed.sandbox else " outside the sandbox")
-            + ": scan something and run the assets first (pricing scan CODE, pricing run)"
-        )
-    named = "; ".join(f"{b['rows']:,} of {b['source']}: {b['reason']}" for b in barred)
-    return (
-        f"all observations are left out by their licence: {named}. Declare an agreement "
-        "(pricing sources agree NAME --reference TEXT), or build with --internal"
-    )
-
-
-def _derive(duck: duckdb.DuckDBPyConnection, policy: Policy) -> None:
-    names = ("sold_count", "sold_median")
-    duck.execute(
-        "CREATE TABLE comps AS SELECT *, "
-        f"CAST({policy.score_sql(*names)} AS DOUBLE) AS score FROM ("
-        + comps_sql(
-            "observations",
-            ", string_agg(DISTINCT source, ',' ORDER BY source) FILTER (WHERE kind = 'sold') "
-            "AS sold_sources, max(observed_at) FILTER (WHERE kind = 'sold') AS last_observed_at",
-        )
-        + ")"
-    )
-    duck.execute(
-        "CREATE TABLE admitted AS SELECT * FROM comps WHERE "
-        + policy.passed_sql("score", *names, "false")
-    )
+def _derive(duck: duckdb.DuckDBPyConnection, policy: str, at: datetime) -> None:
+    moment = f"TIMESTAMPTZ '{at.isoformat()}'"
+    _weigh(duck, moment)
+    _judge(duck, policy)
     duck.execute(
         "CREATE VIEW known AS SELECT item_id, source, observed_at, "
         "CAST(fields AS JSON) AS fields FROM versions"
     )
-    duck.execute("CREATE VIEW wanted AS FROM known SEMI JOIN admitted USING (item_id)")
+    duck.execute("CREATE VIEW wanted AS FROM known SEMI JOIN comps USING (item_id)")
     duck.execute(f"CREATE TABLE described AS {merge_sql('wanted')}")
     # Over all that was known, not only what is admitted: an edition that is admitted later
     # must find its work on the side where it is.
@@ -247,6 +217,47 @@ def _derive(duck: duckdb.DuckDBPyConnection, policy: Policy) -> None:
         f"FROM items i LEFT JOIN ({named}) n ON n.item_id = i.id)"
     )
     duck.execute(f"CREATE TABLE works AS {works_sql(editions, 'accepted')}")
+    # Once an item, not once a sale: the hash of a work is the dearest expression here.
+    duck.execute(
+        f"CREATE TABLE sides AS SELECT item_id, work_key, {split_sql('work_key')} AS split "
+        "FROM works"
+    )
+    _derive_examples(duck, moment)
+    _derive_sales(duck, moment)
+    _derive_rejected(duck, policy, moment)
+
+
+def _weigh(duck: duckdb.DuckDBPyConnection, moment: str) -> None:
+    """Make `comps`: the statistics and the evidence of every item with observations."""
+    comps = comps_sql(
+        "observations",
+        AGGREGATES
+        + ", string_agg(DISTINCT source, ',' ORDER BY source) FILTER (WHERE kind = 'sold') "
+        "AS sold_sources, max(observed_at) FILTER (WHERE kind = 'sold') AS last_observed_at",
+    )
+    duck.execute(f"CREATE TABLE comps AS {evidence_sql(f'({comps})', moment)}")
+    # Each body once an item before their names are joined: most comps share one.
+    duck.execute(
+        "CREATE TABLE bodies AS SELECT item_id, "
+        "string_agg(payload_sha256, ',' ORDER BY payload_sha256) AS payload_sha256s "
+        "FROM (SELECT DISTINCT item_id, payload_sha256 FROM observations WHERE kind = 'sold') "
+        "GROUP BY item_id"
+    )
+
+
+def _judge(duck: duckdb.DuckDBPyConnection, policy: str) -> None:
+    """Make `verdicts` of all policies on all items, and `admitted` by the chosen one."""
+    duck.execute(
+        "CREATE TABLE verdicts AS "
+        + " UNION ALL ".join(gate.verdict_sql("comps") for gate in POLICIES.values())
+    )
+    duck.execute(
+        "CREATE TABLE admitted AS SELECT comps.*, score FROM comps JOIN verdicts USING (item_id) "
+        f"WHERE policy = '{policy}' AND passed"
+    )
+
+
+def _derive_examples(duck: duckdb.DuckDBPyConnection, moment: str) -> None:
     expressions = {
         "category": "i.category",
         "natural_key": "i.natural_key",
@@ -257,167 +268,90 @@ def _derive(duck: duckdb.DuckDBPyConnection, policy: Policy) -> None:
         "sold_comps_median": "a.sold_median",
         "sold_comps_max": "a.sold_max",
         "training_quality_score": "a.score",
-        "split": split_sql("w.work_key"),
-        **{name: f"a.{name}" for name in ("item_id", "ask_count", "ask_min", "sold_sources")},
-        "last_observed_at": "a.last_observed_at",
+        "weight": f"least(a.sold_count, {FULL_WEIGHT_COMPS}) / {FULL_WEIGHT_COMPS}",
+        "split": "w.split",
+        "time_holdout": _held_out("a.last_sold_at", moment),
+        "payload_sha256s": "b.payload_sha256s",
+        **{
+            name: f"a.{name}"
+            for name in (
+                *("item_id", "ask_count", "ask_min", "sold_sources", "spread_percent"),
+                *("last_sold_at", "last_observed_at", "match_percent"),
+            )
+        },
     }
-    columns = ", ".join(
-        f"CAST({expressions.get(column.name, f'd.{column.name}')} AS {column.type}) "
-        f"AS {column.name}"
-        for column in EXAMPLES
+    duck.execute(
+        f"CREATE TABLE examples AS SELECT {_columns(EXAMPLES, expressions, 'd')} FROM admitted a "
+        "JOIN items i ON i.id = a.item_id JOIN sides w ON w.item_id = a.item_id "
+        "JOIN bodies b ON b.item_id = a.item_id LEFT JOIN described d ON d.item_id = a.item_id"
+    )
+
+
+def _derive_sales(duck: duckdb.DuckDBPyConnection, moment: str) -> None:
+    expressions = {
+        "category": "i.category",
+        "natural_key": "i.natural_key",
+        "work_key": "w.work_key",
+        "price": "o.price_usd",
+        "weight": "o.match_confidence",
+        "split": "w.split",
+        "time_holdout": _held_out("coalesce(o.sold_at, o.observed_at)", moment),
+        "in_examples": "a.item_id IS NOT NULL",
+    }
+    duck.execute(
+        f"CREATE VIEW sales AS SELECT {_columns(SALES, expressions, 'o')} FROM observations o "
+        "JOIN items i ON i.id = o.item_id JOIN sides w ON w.item_id = o.item_id "
+        "LEFT JOIN admitted a ON a.item_id = o.item_id WHERE o.kind = 'sold'"
+    )
+
+
+def _derive_rejected(duck: duckdb.DuckDBPyConnection, policy: str, moment: str) -> None:
+    # An item is known from its first scan on; one without any observation lacks them all.
+    unseen = (
+        f"(SELECT id AS item_id, * EXCLUDE (id) FROM items WHERE created_at <= {moment}) "
+        "ANTI JOIN comps USING (item_id)"
+    )
+    nothing = ", ".join(
+        f"CAST(NULL AS BIGINT) AS {name}"
+        for name in ("sold_count", "spread_percent", "sale_age_days", "match_percent", "ask_count")
     )
     duck.execute(
-        f"CREATE TABLE examples AS SELECT {columns} FROM admitted a "
-        "JOIN items i ON i.id = a.item_id JOIN works w ON w.item_id = a.item_id "
-        "LEFT JOIN described d ON d.item_id = a.item_id"
+        f"CREATE VIEW unseen AS SELECT item_id, {nothing}, "
+        f"CAST(NULL AS DECIMAL(12, 2)) AS sold_median FROM {unseen}"
     )
-
-
-def _write(
-    duck: duckdb.DuckDBPyConnection,
-    staging: Path,
-    month: str,
-    at: datetime,
-    provisional: bool,
-    policy: str,
-    sandbox: bool,
-    licences: Mapping[str, Any],
-) -> dict[str, Any]:
-    examples = staging / "examples.parquet"
-    rows = _write_parquet(duck, "SELECT * FROM examples ORDER BY category, natural_key", examples)
-    manifest: dict[str, Any] = {
-        "format_version": FORMAT_VERSION,
-        "month": month,
-        "as_of": at.isoformat(),
-        "provisional": provisional,
-        "simulated": sandbox,
-        **licences,
-        "policy": policy,
-        "code_version": importlib.metadata.version("pricing-assets"),
-        "rows": {"examples": rows},
-        "splits": dict(_rows(duck, "SELECT split, count(*) FROM examples GROUP BY 1 ORDER BY 1")),
-        "items_considered": _count(duck, "SELECT count(*) FROM comps"),
-        "observations": dict(
-            _rows(duck, "SELECT kind, count(*) FROM observations GROUP BY 1 ORDER BY 1")
-        ),
-        "sources": dict(
-            _rows(duck, "SELECT source, count(*) FROM observations GROUP BY 1 ORDER BY 1")
-        ),
-        "columns": [
-            {"name": c.name, "type": c.type, "role": c.role, "meaning": c.meaning} for c in EXAMPLES
-        ],
-        "row_hash": _rows(
-            duck,
-            "SELECT sha256(coalesce(string_agg(sha256(CAST(to_json(e) AS VARCHAR)), '' "
-            "ORDER BY category, natural_key), '')) FROM examples e",
-        )[0][0],
-        "files": {"examples.parquet": _file_entry(examples, rows)},
+    verdict = POLICIES[policy].verdict_sql("unseen")
+    expressions = {
+        "category": "i.category",
+        "natural_key": "i.natural_key",
+        "training_quality_score": "v.score",
+        "reason": "v.reason",
+        "admitted_by": "other.names",
+        "sold_comps_count": "coalesce(c.sold_count, 0)",
+        "sold_comps_median": "c.sold_median",
+        "ask_count": "coalesce(c.ask_count, 0)",
+        **{name: f"c.{name}" for name in ("spread_percent", "sale_age_days", "match_percent")},
     }
-    identity = json.dumps(manifest, sort_keys=True).encode()
-    manifest["build_id"] = hashlib.sha256(identity).hexdigest()[:16]
-    (staging / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
-    summary = _rows(
-        duck,
-        "SELECT count(*), min(target_price), median(target_price), max(target_price), "
-        "count(title), count(authors), count(binding) FROM examples",
-    )[0]
-    (staging / "card.md").write_text(card(manifest, summary), encoding="utf-8")
-    _write_duckdb(staging / "training_set.duckdb", examples, manifest)
-    return manifest
-
-
-def _write_parquet(duck: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:
-    reader = duck.sql(query).to_arrow_reader(ROW_GROUP_ROWS)
-    rows = 0
-    with pq.ParquetWriter(
-        path, reader.schema, compression="zstd", compression_level=3, version="2.6"
-    ) as writer:
-        for group in _groups(reader):
-            writer.write_table(group, row_group_size=ROW_GROUP_ROWS)
-            rows += group.num_rows
-    return rows
-
-
-def _groups(reader: pa.RecordBatchReader) -> Iterator[pa.Table]:
-    """Yield tables of exactly `ROW_GROUP_ROWS` rows, whatever the batches' sizes are."""
-    waiting = reader.schema.empty_table()
-    for batch in reader:
-        waiting = pa.concat_tables([waiting, pa.Table.from_batches([batch])])
-        while waiting.num_rows >= ROW_GROUP_ROWS:
-            yield waiting.slice(0, ROW_GROUP_ROWS).combine_chunks()
-            waiting = waiting.slice(ROW_GROUP_ROWS)
-    if waiting.num_rows:
-        yield waiting.combine_chunks()
-
-
-def _write_duckdb(path: Path, examples: Path, manifest: dict[str, Any]) -> None:
-    with duckdb.connect(str(path)) as duck:
-        duck.execute("CREATE TABLE examples AS SELECT * FROM read_parquet(?)", [str(examples)])
-        for split in ("train", "validation", "test"):
-            duck.execute(f"CREATE VIEW {split} AS SELECT * FROM examples WHERE split = '{split}'")
-        # The older system's reader asks for these columns of its table.
-        duck.execute(
-            "CREATE VIEW cached_books AS SELECT *, natural_key AS isbn, 1 AS in_training "
-            "FROM examples WHERE category = 'book'"
-        )
-        duck.execute("CREATE TABLE manifest (key VARCHAR, value VARCHAR)")
-        duck.executemany(
-            "INSERT INTO manifest VALUES (?, ?)",
-            [[key, json.dumps(value)] for key, value in manifest.items()],
-        )
-
-
-def _publish(staging: Path, directory: Path, month: str, build_id: str) -> Path:
-    """Show a build as `directory`/`month` by one rename of a link."""
-    builds = directory / ".builds" / month
-    builds.mkdir(parents=True, exist_ok=True)
-    # A new place every time: the same build made again must not vanish under its readers.
-    target = builds / f"{build_id}.{uuid.uuid4().hex[:12]}"
-    staging.rename(target)
-    place = directory / month
-    link = directory / f".{month}.{uuid.uuid4().hex}.link"
-    link.symlink_to(os.path.relpath(target, directory), target_is_directory=True)
-    link.replace(place)
-    # The build before stays for readers that have just resolved the link.
-    others = [other for other in builds.iterdir() if other != target]
-    for other in sorted(others, key=lambda path: path.stat().st_mtime)[:-1]:
-        shutil.rmtree(other, ignore_errors=True)
-    return place
-
-
-def _record(
-    database: Database, manifest: dict[str, Any], place: Path, now: datetime, run_id: str
-) -> None:
-    moment = pa.timestamp("us", tz="UTC")
-    database.upsert(
-        t.training_sets,
-        pa.table(
-            {
-                "build_id": [manifest["build_id"]],
-                "month": [manifest["month"]],
-                "as_of": pa.array([datetime.fromisoformat(manifest["as_of"])], moment),
-                "provisional": [manifest["provisional"]],
-                "policy": [manifest["policy"]],
-                "rows": [manifest["rows"]["examples"]],
-                "path": [str(place)],
-                "examples_sha256": [manifest["files"]["examples.parquet"]["sha256"]],
-                "built_at": pa.array([now], moment),
-                "run_id": [run_id],
-            }
-        ),
-        update=("built_at", "run_id", "path"),
+    duck.execute(
+        f"CREATE TABLE rejected AS SELECT {_columns(REJECTED, expressions, 'v')} FROM "
+        f"(SELECT * FROM verdicts WHERE policy = '{policy}' AND NOT passed "
+        f"UNION ALL {verdict}) v JOIN items i ON i.id = v.item_id "
+        "LEFT JOIN comps c ON c.item_id = v.item_id LEFT JOIN (SELECT item_id, "
+        "string_agg(policy, ',' ORDER BY policy) AS names FROM verdicts WHERE passed "
+        "GROUP BY item_id) other ON other.item_id = v.item_id"
     )
 
 
-def _file_entry(path: Path, rows: int) -> dict[str, Any]:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"sha256": digest, "bytes": path.stat().st_size, "rows": rows}
+def _held_out(sold: str, moment: str) -> str:
+    return f"{sold} > {moment} - INTERVAL {HOLDOUT_DAYS} DAY"
 
 
-def _rows(duck: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any, ...]]:
-    return duck.execute(query).fetchall()
+def _columns(columns: tuple[Column, ...], expressions: dict[str, str], otherwise: str) -> str:
+    """Return the select list of a table: an expression a column, or the column of a relation."""
+    return ", ".join(
+        f"CAST({expressions.get(c.name, f'{otherwise}.{c.name}')} AS {c.type}) AS {c.name}"
+        for c in columns
+    )
 
 
 def _count(duck: duckdb.DuckDBPyConnection, query: str) -> int:
-    return int(_rows(duck, query)[0][0])
+    return int(duck.execute(query).fetchall()[0][0])

@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from pricing_assets.core.gate import QUALITY_TIERS
 from pricing_assets.core.training import EXAMPLES
 from pricing_assets.loading import load_training_set
 from pricing_assets.schema import tables as t
@@ -40,7 +41,9 @@ def test_its_folder_is_complete_and_its_manifest_true(processed: Processed) -> N
     place = Path(shown["path"])
     assert place == processed.platform.settings.training_sets / "2026-10"
     assert {path.name for path in place.iterdir()} == {
-        *("examples.parquet", "training_set.duckdb", "manifest.json", "card.md")
+        *("examples.parquet", "sales.parquet", "rejected.parquet", "changes.parquet"),
+        *("manifest.json", "facts.json", "croissant.json", "card.md", "card.html"),
+        "training_set.duckdb",
     }
     manifest = json.loads((place / "manifest.json").read_text())
     assert manifest["as_of"] == shown["as_of"] == NOON.isoformat()
@@ -54,7 +57,14 @@ def test_its_folder_is_complete_and_its_manifest_true(processed: Processed) -> N
     assert all(source.startswith("sandbox:") for source in manifest["sources"])
     assert "simulated" in (place / "card.md").read_text().lower()
     assert shown["card"] == (place / "card.md").read_text()
-    assert "data:image/png;base64," in shown["growth"]
+    for plot in ("growth", "quality_tiers", "coverage_by_month", "drift_by_month"):
+        assert "data:image/png;base64," in shown[plot]
+    rows = manifest["rows"]
+    assert {name: shown[f"rows_{name}"] for name in rows} == rows
+    known = rows["examples"] + rows["rejected"]
+    assert sum(shown[f"tier_{name}"] for name, _ in QUALITY_TIERS) == known
+    assert shown["coverage"] == pytest.approx(rows["examples"] / known, abs=1e-4)
+    assert shown["admitted_by_v1"] == rows["examples"]
     assert entry["sha256"][:16] in shown["files"]
     with duckdb.connect(str(place / "training_set.duckdb"), read_only=True) as duck:
         (counted,) = duck.sql("SELECT count(*) FROM examples").fetchall()[0]

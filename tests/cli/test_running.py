@@ -199,3 +199,31 @@ def test_a_run_in_a_process_of_its_own_says_the_same(ran: Ran) -> None:
     assert done.returncode == 0, done.stderr
     assert "0 calls made for $0.00" in done.stdout.splitlines()[-1]
     assert "s  raw scans" in done.stdout
+
+
+def test_a_training_set_is_listed_verified_compared_and_published(
+    ran: Ran, invoke: Invoke, tmp_path: Path
+) -> None:
+    done = invoke("training-set", "build", "--month", "2026-10")
+    assert done.exit_code == 0, done.output
+    listed = invoke("training-set", "list").output.splitlines()
+    assert any(line.startswith("* 2026-10") and "policy v1" in line for line in listed)
+    build_id = next(line for line in listed if line.startswith("*")).split()[2]
+    verified = invoke("training-set", "verify", build_id, "--rederive", "5")
+    assert verified.exit_code == 0, verified.output
+    assert "labels recomputed from stored observations and bodies" in verified.output
+    compared = invoke("training-set", "diff", "2026-10", build_id)
+    assert compared.output.splitlines()[-1] == "0 added, 0 removed, 0 changed"
+    published = invoke("training-set", "publish", "2026-10", "--to", f"file://{tmp_path}/sets")
+    assert published.exit_code == 0, published.output
+    assert f'directory="file://{tmp_path}/sets"' in published.output
+    place = tmp_path / "sets" / "2026-10" / build_id
+    assert invoke("training-set", "verify", str(place)).exit_code == 0
+    with (place / "examples.parquet").open("ab") as file:
+        file.write(b"x")
+    broken = pricing_here("training-set", "verify", str(place))
+    assert broken.returncode == 1
+    assert "examples.parquet is not the file that its manifest names" in broken.stderr
+    unknown = pricing_here("training-set", "verify", "2020-01")
+    assert unknown.returncode == 1
+    assert "no manifest.json" in unknown.stderr

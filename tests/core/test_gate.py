@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pricing_assets.core.gate import POLICIES, QUALITY_TIERS, V1, tier_sql
+from pricing_assets.core.gate import POLICIES, QUALITY_TIERS, V1, V2, tier_sql
 from tests.conftest import DATABASES, DatabaseUrl
 
 Case = tuple[int | None, Decimal | None, bool]
@@ -181,3 +181,83 @@ def test_every_score_has_the_tier_that_it_reaches(query: Query, shown: list[Case
 def test_eight_comps_need_a_median_of_15_and_twenty_one_of_5() -> None:
     assert V1.ways_to_pass() == [(8, 15), (20, 5)]
     assert POLICIES["v1"] is V1
+
+
+Evidence = tuple[int | None, Decimal | None, int | None, int | None, int | None]
+
+evidences = st.lists(
+    st.tuples(
+        st.sampled_from([0, 1, 7, 8, 19, 20, 50]),
+        st.decimals("0.01", "500", places=2),
+        st.none() | st.sampled_from([0, 50, 51, 100, 101, 300]),
+        st.none() | st.sampled_from([0, 30, 31, 90, 91, 400]),
+        st.none() | st.sampled_from([0, 69, 70, 89, 90, 100]),
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+def verdicts(name: str, shown: Sequence[Evidence]) -> list[tuple[Any, ...]]:
+    """Score, flag and reason of every item, by a policy's statement over the evidence."""
+    columns = {
+        "item_id": "VARCHAR",
+        "sold_count": "BIGINT",
+        "sold_median": "DECIMAL(12, 2)",
+        "spread_percent": "BIGINT",
+        "sale_age_days": "BIGINT",
+        "match_percent": "BIGINT",
+    }
+    with duckdb.connect() as duck:
+        duck.execute(f"CREATE TABLE e ({', '.join(f'{n} {k}' for n, k in columns.items())})")
+        rows = [[f"{place:04}", *case] for place, case in enumerate(shown)]
+        duck.executemany("INSERT INTO e VALUES (?, ?, ?, ?, ?, ?)", rows)
+        found = duck.execute(POLICIES[name].verdict_sql("e") + " ORDER BY item_id").fetchall()
+    assert [row[1] for row in found] == [name] * len(shown)
+    return [row[2:] for row in found]
+
+
+@given(evidences)
+@settings(max_examples=25, deadline=None)
+def test_v2_is_its_rule(shown: list[Evidence]) -> None:
+    for case, (score, passed, reason) in zip(shown, verdicts("v2", shown), strict=True):
+        n, _, spread, age, match = case
+        enough = [
+            n is not None and n >= 8,
+            spread is not None and spread <= 100,
+            age is not None and age <= 90,
+            match is not None and match >= 70,
+        ]
+        assert passed is all(enough)
+        assert (reason == "passes") is passed
+        assert not passed or score >= 0.6
+        assert 0 <= score <= 1
+        if n and not passed:
+            said = ("more comp", "a spread of", "a sale in the last", "a match confidence")
+            assert [words in reason for words in said] == [not reached for reached in enough]
+
+
+@given(evidences, st.decimals("0.01", "500", places=2))
+@settings(max_examples=15, deadline=None)
+def test_v2_never_looks_at_the_price(shown: list[Evidence], price: Decimal) -> None:
+    repriced: list[Evidence] = [(case[0], price, *case[2:]) for case in shown]
+    assert verdicts("v2", shown) == verdicts("v2", repriced)
+
+
+@given(evidences)
+@settings(max_examples=15, deadline=None)
+def test_v1_says_the_same_over_the_evidence(shown: list[Evidence]) -> None:
+    for (n, median, *_), (score, passed, _) in zip(shown, verdicts("v1", shown), strict=True):
+        assert (score, passed) == (
+            float(reference_score(n, median)),
+            reference_passes(n, median, False),
+        )
+
+
+def test_a_policy_says_what_it_admits() -> None:
+    assert V1.admits() == "8 comps with a median of $15 or 20 comps with a median of $5"
+    assert V2.admits() == (
+        "8 comps, a spread of at most 100 % of the median, a sale in the last 90 days, "
+        "a match confidence of 70 %"
+    )
+    assert list(POLICIES) == ["v1", "v2"]

@@ -1,4 +1,5 @@
 import hashlib
+import json
 from collections import Counter
 
 import pyarrow as pa
@@ -6,7 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pricing_assets.core.training import EXAMPLES, split_sql
+from pricing_assets.core.training import (
+    EXAMPLES,
+    SCHEMA_VERSION,
+    TABLES,
+    SchemaMismatch,
+    check_readable,
+    check_versions,
+    columns_of_tables,
+    required_bump,
+    split_sql,
+)
 from resources.compute import duckdb_connection
 
 
@@ -45,7 +56,7 @@ def test_what_was_computed_from_the_label_is_no_feature() -> None:
     roles = {column.name: column.role for column in EXAMPLES}
     assert len(roles) == len(EXAMPLES)
     assert [name for name, role in roles.items() if role == "label"] == ["target_price"]
-    computed = {name for name in roles if name.startswith("sold_comps")}
+    computed = {name for name in roles if name.startswith("sold_comps")} | {"spread_percent"}
     assert {roles[name] for name in (*computed, "training_quality_score")} == {"label-derived"}
     features = {name for name, role in roles.items() if role == "feature"}
     assert not {name for name in features if "sold" in name or "score" in name}
@@ -56,3 +67,60 @@ def test_every_column_has_a_meaning_and_a_type_that_duckdb_knows() -> None:
     with duckdb_connection() as duck:
         for column in EXAMPLES:
             assert duck.execute(f"SELECT CAST(NULL AS {column.type})").fetchall() == [(None,)]
+
+
+WRITTEN = {"2.0": "e58f1e5d95ab9aea"}
+"""Hash of the columns of every version that was released: a change of them needs a new one."""
+
+
+def test_the_columns_are_those_of_their_version() -> None:
+    text = json.dumps(columns_of_tables(), sort_keys=True)
+    assert WRITTEN[SCHEMA_VERSION] == hashlib.sha256(text.encode()).hexdigest()[:16], (
+        "the columns changed: raise SCHEMA_VERSION, and add it here with its hash"
+    )
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_table_has_unique_columns_with_a_role(name: str) -> None:
+    table = TABLES[name]
+    assert len({c.name for c in table.columns}) == len(table.columns)
+    assert set(table.order) <= {c.name for c in table.columns}
+    assert all(c.role for c in table.columns)
+
+
+BEFORE = {"t": [("a", "VARCHAR"), ("b", "BIGINT")]}
+
+
+@pytest.mark.parametrize(
+    ("after", "bump"),
+    [
+        (BEFORE, None),
+        ({"t": [("b", "BIGINT"), ("a", "VARCHAR")]}, None),
+        ({"t": [*BEFORE["t"], ("c", "DATE")]}, "minor"),
+        ({**BEFORE, "u": [("a", "VARCHAR")]}, "minor"),
+        ({"t": [("a", "VARCHAR")]}, "major"),
+        ({"t": [("a", "VARCHAR"), ("b", "DOUBLE")]}, "major"),
+        ({}, "major"),
+    ],
+)
+def test_a_change_of_the_tables_raises_the_version(
+    after: dict[str, list[tuple[str, str]]], bump: str | None
+) -> None:
+    assert required_bump(BEFORE, after) == bump
+    enough = {None: "2.3", "minor": "2.4", "major": "3.0"}[bump]
+    check_versions("2.3", BEFORE, enough, after)
+    if bump is not None:
+        with pytest.raises(SchemaMismatch, match=f"{bump} change, so raise .* to {enough}"):
+            check_versions("2.3", BEFORE, "2.3", after)
+
+
+def test_an_older_code_does_not_build_upon_a_newer_version() -> None:
+    with pytest.raises(SchemaMismatch, match="newer release"):
+        check_versions("3.0", BEFORE, "2.9", BEFORE)
+
+
+@pytest.mark.parametrize("version", ["1.9", "3.0", "None", "", "two"])
+def test_only_the_own_major_version_is_read(version: str) -> None:
+    with pytest.raises(SchemaMismatch, match="that/place has schema version"):
+        check_readable(version, "that/place")
+    check_readable(f"{SCHEMA_VERSION.split('.')[0]}.99", "that/place")

@@ -7,11 +7,11 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pricing_assets.core.gate import V1
+from pricing_assets.core.gate import V1, V2
 from pricing_assets.core.items import item_id
 from pricing_assets.schema import tables as t
 from pricing_assets.store.comps import update_comps
-from pricing_assets.store.gate import flag_items, score_items
+from pricing_assets.store.gate import evaluate_items, flag_items, score_items
 from resources.database import Database
 from tests.examples import DAY, NOON, book, item, row, rows, sales, scan
 
@@ -139,3 +139,43 @@ def test_an_item_goes_through_all_stages(database: Database) -> None:
     assert stages() == (0.3, False, "needs 1 more comp")
     sales(database, 1, ["16.00"] * 8, NOON + DAY)
     assert stages() == (0.7, True, "passes")
+
+
+def test_v2_judges_by_evidence_beside_v1_and_sets_no_flag(database: Database) -> None:
+    scan(database, 1, 2, 3)
+    sales(database, 1, ["1.00"] * 8)
+    sales(database, 2, ["20.00"] * 3)
+    sales(database, 3, [f"{1 + place**3}.00" for place in range(9)])
+    update_comps(database, now=NOON)
+    score_items(database, V1, now=NOON)
+    assert evaluate_items(database, V2, now=NOON) == 3
+    assert evaluate_items(database, V2, now=NOON) == 0
+    flag_items(database, V1, now=NOON)
+    found = {
+        (e["policy"], e["item_id"]): (e["passed"], e["reason"])
+        for e in rows(database, t.gate_evaluations)
+    }
+    assert found["v2", book(1).item_id] == (True, "passes")
+    assert found["v1", book(1).item_id][0] is False
+    assert found["v2", book(2).item_id] == (False, "needs 5 more comps")
+    assert "a spread of at most 100 % of the median (it is" in found["v2", book(3).item_id][1]
+    assert [item(database, number).in_training for number in (1, 2, 3)] == [False, False, True]
+    sales(database, 2, ["20.00"] * 9, NOON + DAY)
+    update_comps(database, now=NOON + DAY)
+    score_items(database, V1, now=NOON + DAY)
+    assert evaluate_items(database, V2, now=NOON + DAY) == 1
+    (again,) = [
+        e
+        for e in rows(database, t.gate_evaluations)
+        if (e["policy"], e["item_id"]) == ("v2", book(2).item_id)
+    ]
+    assert (again["passed"], again["evidence_as_of"]) == (True, NOON + DAY)
+
+
+def test_v2_says_so_where_nothing_sold(database: Database) -> None:
+    scan(database, 1)
+    sales(database, 1, [])
+    update_comps(database, now=NOON)
+    score_items(database, V1, now=NOON)
+    assert evaluate_items(database, V2, now=NOON) == 1
+    assert row(database, t.gate_evaluations).reason == "no sold comps: needs at least 8"

@@ -12,13 +12,15 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
+from pricing_assets.core.answers import Listing
 from pricing_assets.core.licences import NO_AGREEMENT, NO_REDISTRIBUTION, NO_TRAINING
 from pricing_assets.core.periods import month_end
 from pricing_assets.core.training import EXAMPLES
 from pricing_assets.schema import tables as t
 from pricing_assets.schema.migrate import upgrade
 from pricing_assets.store.sources import register_sources
-from pricing_assets.store.training_set import Build, NothingToBuild, build_month
+from pricing_assets.store.training_places import Build
+from pricing_assets.store.training_set import NothingToBuild, build_month
 from resources.database import Database
 from resources.sources import registered_sources
 from tests.conftest import DatabaseUrl
@@ -44,12 +46,19 @@ from tests.examples import (
 MONTH = "2026-10"
 AFTER = datetime(2026, 11, 3, tzinfo=UTC)
 BOOKS = 30
-REPEATED = ("examples.parquet", "manifest.json", "card.md")
+REPEATED = (
+    *("examples.parquet", "sales.parquet", "rejected.parquet", "changes.parquet"),
+    *("manifest.json", "facts.json", "croissant.json", "card.md", "card.html"),
+)
 
 
 def prices(number: int) -> list[str]:
     """Eight to twelve sales around a price of their own, all above $15."""
     return [f"{16 + number + place * 0.37:.2f}" for place in range(8 + number % 5)]
+
+
+def shown(number: int) -> list[Listing]:
+    return [listing(str(place), price) for place, price in enumerate(prices(number))]
 
 
 def fill(database: Database) -> None:
@@ -66,10 +75,7 @@ def fill(database: Database) -> None:
             for number in range(BOOKS)
             if number % 10 != 9
         ),
-        *(
-            reply(number, SOLD, listings=[listing(str(i), p) for i, p in enumerate(prices(number))])
-            for number in range(BOOKS)
-        ),
+        *(reply(number, SOLD, listings=shown(number)) for number in range(BOOKS)),
         reply(1, ASKS, listings=[listing("a", "99.00", "ask"), listing("b", "98.50", "ask")]),
         reply(BOOKS, SOLD, listings=[listing(str(i), "2.00") for i in range(25)]),
         reply(BOOKS + 1, SOLD, listings=[listing(str(i), "90.00", "estimate") for i in range(25)]),
@@ -137,10 +143,16 @@ def test_an_example_is_an_item_that_passed(filled: Database, tmp_path: Path) -> 
         "sold_comps_median": Decimal("18.48"),
         "sold_comps_max": Decimal("19.96"),
         "training_quality_score": 0.7,
+        "spread_percent": 8,
+        "weight": 0.45,
         "split": found[isbn(0)]["split"],
+        "time_holdout": True,
         "sold_sources": SOLD,
         "metadata_source": "open_library",
+        "last_sold_at": NOON,
         "last_observed_at": NOON,
+        "match_percent": 100,
+        "payload_sha256s": reply(1, SOLD, listings=shown(1)).sha256,
     }
     unknown = found[isbn(9)]
     assert unknown["title"] is unknown["authors"] is unknown["metadata_source"] is None
@@ -160,8 +172,8 @@ def test_the_manifest_tells_what_is_there(filled: Database, tmp_path: Path) -> N
     sold = sum(len(prices(number)) for number in range(BOOKS)) + 25
     assert manifest["observations"] == {"ask": 2, "sold": sold}
     assert manifest["sources"] == {ASKS: 2, SOLD: sold}
-    assert manifest["rows"] == {"examples": BOOKS}
-    assert manifest["items_considered"] == BOOKS + 1
+    assert manifest["rows"] == {"examples": BOOKS, "sales": sold, "rejected": 2, "changes": BOOKS}
+    assert manifest["items_considered"] == BOOKS + 2
     assert sum(manifest["splits"].values()) == BOOKS
     file = (made.path / "examples.parquet").read_bytes()
     assert manifest["files"]["examples.parquet"] == {
@@ -200,16 +212,16 @@ def test_the_same_as_of_gives_the_same_bytes(
     filled: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = content(build(filled, tmp_path / "one"))
-    shown = [listing("0", "1.00"), listing("new", "2.00")]
+    news = [listing("0", "1.00"), listing("new", "2.00")]
     other = {**COMPLETE, "title": "Other"}
     commit(
         filled,
-        *(reply(number, SOLD, AFTER, listings=shown) for number in range(BOOKS)),
+        *(reply(number, SOLD, AFTER, listings=news) for number in range(BOOKS)),
         *(reply(number, ASKS, AFTER, listings=[listing("z", "1", "ask")]) for number in range(3)),
         *(reply(number, "google_books", AFTER, fields=other) for number in range(BOOKS)),
         *(reply(number, "open_library", AFTER, fields=other) for number in range(BOOKS)),
     )
-    for threads in (1, 2):
+    for threads in (1, 8):
         monkeypatch.setattr(os, "cpu_count", lambda threads=threads: threads)
         again = build(filled, tmp_path / str(threads), now=AFTER + 90 * DAY, run_id="later")
         assert content(again) == before
@@ -277,8 +289,8 @@ def test_editions_of_a_work_are_on_one_side_for_ever(filled: Database, tmp_path:
     assert len(set.union(*sides.values())) > 1
     # More books and other prices later: nobody changes sides.
     scan(filled, *range(100, 130), origin="more")
-    shown = [listing(str(place), "77.00") for place in range(20)]
-    commit(filled, *(reply(n, SOLD, AFTER, listings=shown) for n in (*range(100, 130), 0, 5)))
+    sold = [listing(str(place), "77.00") for place in range(20)]
+    commit(filled, *(reply(n, SOLD, AFTER, listings=sold) for n in (*range(100, 130), 0, 5)))
     after = examples(build(filled, tmp_path, now=AFTER + 40 * DAY, month="2026-11"))
     assert len(after) > len(before)
     assert {key: after[key]["split"] for key in before} == {
@@ -392,7 +404,7 @@ def test_a_build_replaces_the_one_before_for_new_readers_only(
     directory = tmp_path / "sets"
     first = build(filled, directory, at=NOON)
     reading = first.path.resolve()
-    for at in (NOON, NOON + DAY):
+    for at in (NOON + DAY, NOON + 2 * DAY):
         made = build(filled, directory, at=at)
         assert made.path == directory / MONTH
         assert made.path.resolve() != reading
@@ -400,7 +412,9 @@ def test_a_build_replaces_the_one_before_for_new_readers_only(
         reading = made.path.resolve()
     assert [path.name for path in directory.iterdir() if not path.name.startswith(".")] == [MONTH]
     assert len(list((directory / ".builds" / MONTH).iterdir())) == 2
-    assert {found["as_of"] for found in rows(filled, t.training_sets)} == {NOON, NOON + DAY}
+    assert {found["as_of"] for found in rows(filled, t.training_sets)} == {
+        *(NOON, NOON + DAY, NOON + 2 * DAY)
+    }
 
 
 @pytest.mark.parametrize(
@@ -426,6 +440,6 @@ def test_a_month_in_which_nothing_passed_is_an_empty_set(
     sales(database, 1, ["1.00"])
     made = build(database, tmp_path)
     assert examples(made) == {}
-    assert made.manifest["rows"] == {"examples": 0}
+    assert made.manifest["rows"] == {"examples": 0, "sales": 1, "rejected": 1, "changes": 0}
     assert content(build(database, tmp_path)) == content(made)
     assert "none" in (made.path / "card.md").read_text()
