@@ -24,7 +24,7 @@ Over time, with y years since 2026-01-01 (held between -10 and 10):
   and want base * level * condition * 1.25 exp(0.30 Z).
 
 What the sources know differs: 3 % of the books are in no metadata source, and each source
-lacks some others of its own (`UNKNOWN`).
+lacks some others of its own.
 
 Here: events and what a source knows. Not here: the form in which a vendor tells of them.
 """
@@ -51,13 +51,6 @@ _TYPE_BOUNDS = np.array((0.60, 0.82))
 _SHIPPING_CENTS = (0, 0, 0, 399, 413, 447, 522, 595)
 
 NO_METADATA = 0.03
-UNKNOWN = {
-    "open_library": 0.09,
-    "google_books": 0.11,
-    "ebay_browse": 0.06,
-    "searchapi_ebay_sold": 0.04,
-}
-"""Share of books that each source lacks, apart from `NO_METADATA`."""
 
 _YEAR_SECONDS = 365.25 * 86_400
 _YEAR_ZERO = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
@@ -105,13 +98,18 @@ class Market:
         self.seed = seed
         self._profile = lru_cache(maxsize=16_384)(self._draw_profile)
 
-    def knows(self, source: str, isbn13: str) -> bool:
-        """Whether the source has ever heard of the book."""
-        if source in ("open_library", "google_books") and (
-            self._uniform(isbn13, "metadata") < NO_METADATA
-        ):
+    def knows(self, source: str, isbn13: str, lacks: float, *, is_metadata: bool) -> bool:
+        """Whether the source has ever heard of the book.
+
+        Args:
+            source: Its name.
+            isbn13: Of the book.
+            lacks: Share of the books that it lacks, apart from `NO_METADATA`.
+            is_metadata: Whether it tells metadata.
+        """
+        if is_metadata and self._uniform(isbn13, "metadata") < NO_METADATA:
             return False
-        return self._uniform(isbn13, source) >= UNKNOWN[source]
+        return self._uniform(isbn13, source) >= lacks
 
     def sales(self, book: Book, now: datetime) -> list[Offer]:
         """Return the sales of the last 90 days up to `now`, the latest first."""

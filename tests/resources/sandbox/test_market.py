@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from resources.sandbox import registered_vendors
 from resources.sandbox.catalogue import Book, bundled_catalogue
-from resources.sandbox.market import LONGEST_ASK, SALES_WINDOW, UNKNOWN, Market
+from resources.sandbox.market import LONGEST_ASK, SALES_WINDOW, Market
+from resources.sandbox.searchapi_ebay_sold import SearchApiEbaySold
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 CATALOGUE = bundled_catalogue(2_000)
@@ -74,9 +76,10 @@ def test_seeds_and_books_have_markets_of_their_own() -> None:
 def sold(request: pytest.FixtureRequest) -> list[list[float]]:
     """Prices that SearchAPI would give of every book of the catalogue, one page each."""
     market = Market(request.param)
+    vendor = SearchApiEbaySold({}, market)
     return [
         [sale.price_cents / 100 for sale in market.sales(book, NOW)[:120]]
-        if market.knows("searchapi_ebay_sold", book.isbn13)
+        if vendor.knows(book.isbn13)
         else []
         for book in CATALOGUE
     ]
@@ -133,14 +136,14 @@ def test_prices_drift_slowly() -> None:
 
 
 def test_sources_know_different_books() -> None:
-    market = Market(0)
+    vendors = {name: vendor({}, Market(0)) for name, vendor in registered_vendors().items()}
     known = {
-        source: {book.isbn13 for book in CATALOGUE if market.knows(source, book.isbn13)}
-        for source in UNKNOWN
+        source: {book.isbn13 for book in CATALOGUE if vendor.knows(book.isbn13)}
+        for source, vendor in vendors.items()
     }
     nowhere = len(CATALOGUE) - len(known["open_library"] | known["google_books"])
     assert 0.03 <= nowhere / len(CATALOGUE) <= 0.05
-    for source, share in UNKNOWN.items():
+    for source, vendor in vendors.items():
         lacking = 1 - len(known[source]) / len(CATALOGUE)
-        assert share * 0.7 < lacking < share * 1.3 + 0.04
+        assert vendor.lacks * 0.7 < lacking < vendor.lacks * 1.3 + 0.04
     assert len({frozenset(codes) for codes in known.values()}) == len(known)
