@@ -93,7 +93,7 @@ class SerpApiEbaySold(Source):
     categories = ("book",)
     active_by_default = False
     base_url = "https://serpapi.com"
-    rate_per_second = 1.0
+    rate_per_second = 0.25  # 1,000 an hour on the plan of 5,000 searches
     cost_per_call_usd = Decimal("0.015")  # 75 USD for 5,000 searches
     freshness = timedelta(days=30)
     credential_names = ("SERPAPI_API_KEY",)
