@@ -59,7 +59,7 @@ async def _results(origin: str, queries: list[ItemQuery], rate: float) -> Counte
     results: Counter[str] = Counter()
     async with SourceClient(
         Credentials({"PRICING_CONTACT": "benchmark@localhost"}),
-        base_urls={SOURCE: origin + sandbox.BASE_PATHS[SOURCE]},
+        base_urls={SOURCE: origin + sandbox.base_path(SOURCE)},
         rate_overrides={SOURCE: rate},
     ) as client:
         async for reply in client.ask_many((source, query) for query in queries):

@@ -69,17 +69,16 @@ class SourceAccess:
         async with SourceClient(
             credentials=Credentials(
                 {
-                    "GOOGLE_BOOKS_API_KEY": sandbox.GOOGLE_BOOKS_API_KEY,
-                    "EBAY_CLIENT_ID": sandbox.EBAY_CLIENT_ID,
-                    "EBAY_CLIENT_SECRET": sandbox.EBAY_CLIENT_SECRET,
-                    "SEARCHAPI_API_KEY": sandbox.SEARCHAPI_API_KEY,
-                    "PRICING_CONTACT": "sandbox@localhost",
+                    name: sandbox.credential(name)
+                    for source in self.sources.values()
+                    for name in source.credential_names
                 }
             ),
             now=self._clock.now,
-            base_urls={name: origin + path for name, path in sandbox.BASE_PATHS.items()},
+            # Of every source, also of one that the sandbox does not play: none may go out.
+            base_urls={name: origin + sandbox.base_path(name) for name in self.sources},
             label_prefix=self.prefix,
-            rate_overrides=dict.fromkeys(sandbox.BASE_PATHS, SANDBOX_RATE),
+            rate_overrides=dict.fromkeys(self.sources, SANDBOX_RATE),
             headers=_market_date(moment),
         ) as client:
             yield client

@@ -107,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m resources.sandbox",
         description=(
-            "Run a local stand-in for Open Library, Google Books, eBay and SearchAPI.io, about "
+            "Run a local stand-in for Open Library, Google Books, eBay and other vendors, about "
             "a catalogue of books with a simulated market."
         ),
         epilog=_EXAMPLES,

@@ -12,7 +12,7 @@ Not here: what the vendors say (one module each).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import UTC, datetime
 
 from starlette.applications import Starlette
@@ -20,17 +20,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from resources.sandbox import BASE_PATHS
+from resources.sandbox import base_path, registered_vendors
 from resources.sandbox.catalogue import Book
-from resources.sandbox.ebay_browse import EbayBrowse
-from resources.sandbox.google_books import GoogleBooks
 from resources.sandbox.market import Market
-from resources.sandbox.open_library import OpenLibrary
-from resources.sandbox.searchapi_ebay_sold import SearchApiEbaySold
 from resources.sandbox.traffic import Traffic
-from resources.sandbox.wire import Call, Reply, Vendor
-
-EBAY_TOKEN = "ebay_token"  # noqa: S105 - the name of a counter
+from resources.sandbox.wire import Call, Reply, TokenVendor, Vendor
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -50,13 +44,7 @@ def create_app(
     market = Market(seed)
     traffic = Traffic(rate)
     latency = latency_ms / 1000
-    ebay = EbayBrowse(books, market)
-    vendors: tuple[Vendor, ...] = (
-        OpenLibrary(books, market),
-        GoogleBooks(books, market),
-        ebay,
-        SearchApiEbaySold(books, market),
-    )
+    vendors = [vendor(books, market) for vendor in registered_vendors().values()]
 
     async def healthz(request: Request) -> Response:
         return JSONResponse({"simulated": True, "books": len(books), "seed": seed})
@@ -67,32 +55,49 @@ def create_app(
     async def asked(request: Request) -> Response:
         return JSONResponse(traffic.asked())
 
-    async def token(request: Request) -> Response:
-        traffic.arrive(EBAY_TOKEN)
-        body = await request.body()
-        reply = ebay.token(Call(request.query_params, request.headers, datetime.now(UTC), body))
-        traffic.replied(EBAY_TOKEN, reply.status, ())
-        await asyncio.sleep(latency)
-        return _response(reply)
-
     return Starlette(
         routes=[
             Route("/_sandbox/healthz", healthz),
             Route("/_sandbox/stats", stats),
             Route("/_sandbox/asked", asked),
-            Route(BASE_PATHS[ebay.source] + ebay.token_path, token, methods=["POST"]),
-            *(
-                Route(BASE_PATHS[vendor.source] + vendor.path, _endpoint(vendor, traffic, latency))
-                for vendor in vendors
-            ),
+            *(route for vendor in vendors for route in _routes(vendor, traffic, latency)),
+            Route("/{path:path}", _nobody, methods=["GET", "POST"]),
         ]
     )
+
+
+def _routes(vendor: Vendor, traffic: Traffic, latency: float) -> Iterator[Route]:
+    base = base_path(vendor.source)
+    endpoint = _endpoint(vendor, traffic, latency)
+    yield Route(base + vendor.path, endpoint, methods=[vendor.method])
+    if isinstance(vendor, TokenVendor):
+        endpoint = _token_endpoint(vendor, traffic, latency)
+        yield Route(base + vendor.token_path, endpoint, methods=["POST"])
+
+
+async def _nobody(request: Request) -> Response:
+    """Refuse what no vendor answers: 403, since a 404 could be taken for an unknown book."""
+    message = f"The sandbox plays no vendor that answers {request.method} {request.url.path}."
+    return JSONResponse({"error": message}, 403)
+
+
+def _token_endpoint(vendor: TokenVendor, traffic: Traffic, latency: float) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        traffic.arrive(vendor.token_counter)
+        body = await request.body()
+        reply = vendor.token(Call(request.query_params, request.headers, datetime.now(UTC), body))
+        traffic.replied(vendor.token_counter, reply.status, ())
+        await asyncio.sleep(latency)
+        return _response(reply)
+
+    return endpoint
 
 
 def _endpoint(vendor: Vendor, traffic: Traffic, latency: float) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         arrived = traffic.arrive(vendor.source)
-        reply = _reply(vendor, request, traffic, arrived)
+        body = await request.body()
+        reply = _reply(vendor, request, body, traffic, arrived)
         traffic.replied(vendor.source, reply.status, reply.asked)
         if latency:
             await asyncio.sleep(latency)
@@ -101,12 +106,12 @@ def _endpoint(vendor: Vendor, traffic: Traffic, latency: float) -> Endpoint:
     return endpoint
 
 
-def _reply(vendor: Vendor, request: Request, traffic: Traffic, arrived: int) -> Reply:
+def _reply(vendor: Vendor, request: Request, body: bytes, traffic: Traffic, arrived: int) -> Reply:
     try:
         now = market_date(request.headers.get("x-sandbox-now"))
     except ValueError as error:
         return Reply(400, {"error": str(error)})
-    call = Call(request.query_params, request.headers, now)
+    call = Call(request.query_params, request.headers, now, body, request.path_params)
     refusal = vendor.refusal(call)
     if refusal:
         return refusal

@@ -155,6 +155,7 @@ class Source(ABC):
         name: How the source is stored, such as ``open_library``.
         kind: What it tells: ``metadata`` or one kind of price.
         categories: Categories of items that it knows.
+        active_by_default: Whether it is asked without an operator switching it on.
         base_url: Scheme, host and nothing that a request's path already has. An instance may
             have another one, to talk to the sandbox.
         rate_per_second: Requests a second that the vendor allows.
@@ -171,6 +172,7 @@ class Source(ABC):
     name: ClassVar[str]
     kind: ClassVar[SourceKind]
     categories: ClassVar[Sequence[str]]
+    active_by_default: ClassVar[bool] = True
     base_url: str
     rate_per_second: ClassVar[float]
     cost_per_call_usd: ClassVar[Decimal] = Decimal(0)

@@ -23,9 +23,9 @@ BOOKS = isbns(80)
 CANARY = "canary-9f3c"
 SECRETS = (
     CANARY,
-    sandbox.GOOGLE_BOOKS_API_KEY,
-    sandbox.EBAY_CLIENT_SECRET,
-    sandbox.SEARCHAPI_API_KEY,
+    sandbox.credential("GOOGLE_BOOKS_API_KEY"),
+    sandbox.credential("EBAY_CLIENT_SECRET"),
+    sandbox.credential("SEARCHAPI_API_KEY"),
 )
 
 crossed = pytest.mark.parametrize(

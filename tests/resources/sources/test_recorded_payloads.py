@@ -26,6 +26,10 @@ FOLDERS = {
     "google_books": "google_books",
     "ebay_browse": "ebay_browse",
     "searchapi_ebay_sold": "searchapi_ebay_sold",
+    "serpapi_ebay": "serpapi_ebay_sold",
+    "ebay_marketplace_insights": "ebay_marketplace_insights",
+    "booksrun": "booksrun",
+    "decodo_amazon": "decodo_amazon",
 }
 CREDENTIALS = Credentials(
     {
@@ -94,6 +98,11 @@ def test_a_recorded_payload_is_read(name: str, path: Path, entry: dict[str, Any]
         assert reply.result == "error"
         assert str(entry["status"]) in (reply.error or "")
         return
+    match document:
+        case {"result": {"status": "error", "text": text}}:
+            assert reply.result == "error"
+            assert text in (reply.error or "")
+            return
     assert reply.error is None
     assert reply.answer is not None
     seller = json.dumps(document).count('"seller_')
@@ -105,6 +114,23 @@ def test_a_recorded_payload_is_read(name: str, path: Path, entry: dict[str, Any]
         case {"itemSummaries": list(entries)}:
             assert len(reply.answer.listings) == len(entries)
             assert not reply.answer.problems
+        case {"itemSales": list(entries)}:
+            priced = [entry for entry in entries if "lastSoldPrice" in entry]
+            assert len(reply.answer.listings) == len(priced)
+            assert len(reply.answer.problems) == len(entries) - len(priced)
+        case {"organic_results": list(entries)} if name == "serpapi_ebay_sold":
+            _check_priced_page(reply, entries)
+        case {"result": {"text": dict(prices)}}:
+            bids = {entry.condition: float(entry.price) for entry in reply.answer.listings}
+            assert bids == {condition: price for condition, price in prices.items() if price}
+            assert {entry.kind for entry in reply.answer.listings} <= {"offer"}
+        case {"result": {"offers": dict()}}:
+            assert {entry.kind for entry in reply.answer.listings} <= {"ask"}
+        case {"results": [{"content": {"results": dict(product)}}]}:
+            # The vendor's own example is no book.
+            assert reply.result == "not_found"
+            assert product["featured_merchant"]["name"] not in repr(reply.answer)
+            assert ".asin: the product is not" in reply.answer.problems[-1]
         case {"organic_results": list(entries)}:
             _check_sold_page(reply, entries)
         case {"docs": []} | {"totalItems": 0} | {"search_metadata": _}:
@@ -134,3 +160,16 @@ def _check_sold_page(reply: Reply, entries: list[dict[str, Any]]) -> None:
             assert float(listing.shipping or 0) == raw["extracted_shipping"]
         assert (listing.bids is not None) == ("bid" in raw["buying_format"])
         assert listing.sold_at is None
+
+
+def _check_priced_page(reply: Reply, entries: list[dict[str, Any]]) -> None:
+    assert reply.answer is not None
+    one_price = [entry for entry in entries if "extracted" in entry["price"]]
+    assert [float(e.price) for e in reply.answer.listings] == [
+        entry["price"]["extracted"] for entry in one_price
+    ]
+    left_out = sum("not the price of one sale" in p for p in reply.answer.problems)
+    assert left_out == len(entries) - len(one_price)
+    for listing, raw in zip(reply.answer.listings, one_price, strict=True):
+        assert listing.title == raw["title"]
+        assert (listing.sold_at is None) == ("sold_date" not in raw)
