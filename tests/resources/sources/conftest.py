@@ -1,4 +1,4 @@
-"""Items and documents that the tests of sources share; every book in them is invented."""
+"""Items and documents that the tests of sources share; every item in them is invented."""
 
 import json
 
@@ -13,7 +13,11 @@ ISBN10 = "0306406152"
 
 
 def book(isbn: str = ISBN) -> ItemQuery:
-    return ItemQuery(item_id("book", isbn), "book", isbn)
+    return item("book", isbn)
+
+
+def item(category: str, key: str) -> ItemQuery:
+    return ItemQuery(item_id(category, key), category, key)
 
 
 def answered(document: object, status: int = 200, **headers: str) -> httpx.Response:

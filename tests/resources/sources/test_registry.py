@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 import resources.sources
+from pricing_assets.core.categories import CATEGORIES
 from resources.sources import registered_sources
 from resources.sources.base import Source
 
@@ -11,14 +12,21 @@ from resources.sources.base import Source
 def test_every_source_is_found_and_complete() -> None:
     found = registered_sources()
     assert {name: source.kind for name, source in found.items()} == {
+        "bricklink_catalogue": "metadata",
+        "bricklink_sold": "sold",
+        "bricklink_stock": "ask",
         "ebay_browse": "ask",
         "google_books": "metadata",
         "open_library": "metadata",
+        "pokemontcg": "metadata",
+        "rebrickable": "metadata",
         "searchapi_ebay_sold": "sold",
     }
     for source in found.values():
         assert isinstance(source, Source)
         assert source.rate_per_second > 0
+        assert set(source.categories) <= set(CATEGORIES)
+        assert set(source.optional_credential_names) <= set(source.credential_names)
         assert source.base_url.startswith("https://")
         assert source.licence.note
 
