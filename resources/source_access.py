@@ -73,6 +73,11 @@ class SourceAccess:
                     "EBAY_CLIENT_ID": sandbox.EBAY_CLIENT_ID,
                     "EBAY_CLIENT_SECRET": sandbox.EBAY_CLIENT_SECRET,
                     "SEARCHAPI_API_KEY": sandbox.SEARCHAPI_API_KEY,
+                    "BRICKLINK_CONSUMER_KEY": sandbox.BRICKLINK_CONSUMER_KEY,
+                    "BRICKLINK_CONSUMER_SECRET": sandbox.BRICKLINK_CONSUMER_SECRET,
+                    "BRICKLINK_TOKEN": sandbox.BRICKLINK_TOKEN,
+                    "BRICKLINK_TOKEN_SECRET": sandbox.BRICKLINK_TOKEN_SECRET,
+                    "REBRICKABLE_API_KEY": sandbox.REBRICKABLE_API_KEY,
                     "PRICING_CONTACT": "sandbox@localhost",
                 }
             ),

@@ -3,8 +3,8 @@
 - ``/_sandbox/healthz``: 200 once it answers.
 - ``/_sandbox/stats``: ``requests``, ``answered``, ``429s`` and ``max_requests_in_1s``, each by
   source; ``ebay_token`` counts token requests, which have no limit.
-- ``/_sandbox/asked``: how often each source answered about each ISBN-13. A later page of an
-  answer and a refused request do not count.
+- ``/_sandbox/asked``: how often each source answered about each item, by its natural key. A later
+  page of an answer and a refused request do not count.
 
 The request header ``X-Sandbox-Now`` (ISO 8601) sets the market's date for that request.
 
@@ -21,11 +21,18 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from resources.sandbox import BASE_PATHS
+from resources.sandbox.bricklink_catalogue import BrickLinkCatalogue
+from resources.sandbox.bricklink_sold import BrickLinkSold
+from resources.sandbox.bricklink_stock import BrickLinkStock
 from resources.sandbox.catalogue import Book
+from resources.sandbox.collectible_market import CollectibleMarket
+from resources.sandbox.collectibles import bundled_cards, bundled_minifigures
 from resources.sandbox.ebay_browse import EbayBrowse
 from resources.sandbox.google_books import GoogleBooks
 from resources.sandbox.market import Market
 from resources.sandbox.open_library import OpenLibrary
+from resources.sandbox.pokemontcg import PokemonTcg
+from resources.sandbox.rebrickable import Rebrickable
 from resources.sandbox.searchapi_ebay_sold import SearchApiEbaySold
 from resources.sandbox.traffic import Traffic
 from resources.sandbox.wire import Call, Reply, Vendor
@@ -38,7 +45,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 def create_app(
     catalogue: Iterable[Book], seed: int = 0, latency_ms: float = 0, rate: int = 0
 ) -> Starlette:
-    """Return the application.
+    """Return the application. Cards and minifigures are the bundled ones.
 
     Args:
         catalogue: The books that exist.
@@ -51,11 +58,19 @@ def create_app(
     traffic = Traffic(rate)
     latency = latency_ms / 1000
     ebay = EbayBrowse(books, market)
+    figures = {figure.number: figure for figure in bundled_minifigures()}
+    cards = {card.identifier: card for card in bundled_cards()}
+    collectibles = CollectibleMarket(seed)
     vendors: tuple[Vendor, ...] = (
         OpenLibrary(books, market),
         GoogleBooks(books, market),
         ebay,
         SearchApiEbaySold(books, market),
+        BrickLinkCatalogue(figures, collectibles),
+        BrickLinkSold(figures, collectibles),
+        BrickLinkStock(figures, collectibles),
+        Rebrickable(figures, collectibles),
+        PokemonTcg(cards, collectibles),
     )
 
     async def healthz(request: Request) -> Response:
@@ -106,7 +121,13 @@ def _reply(vendor: Vendor, request: Request, traffic: Traffic, arrived: int) -> 
         now = market_date(request.headers.get("x-sandbox-now"))
     except ValueError as error:
         return Reply(400, {"error": str(error)})
-    call = Call(request.query_params, request.headers, now)
+    call = Call(
+        request.query_params,
+        request.headers,
+        now,
+        path_params=request.path_params,
+        url=str(request.url),
+    )
     refusal = vendor.refusal(call)
     if refusal:
         return refusal

@@ -21,12 +21,19 @@ _ISBN = re.compile(r"(?<![\dXx])(?:97[89]\d{10}|\d{9}[\dXx])(?![\dXx])")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request: what a vendor's answer can depend on."""
+    """One request: what a vendor's answer can depend on.
+
+    Attributes:
+        path_params: What the path names, by the names in the vendor's own `path`.
+        url: The whole address, as it was signed.
+    """
 
     params: Mapping[str, str]
     headers: Mapping[str, str]
     now: datetime
     body: bytes = b""
+    path_params: Mapping[str, str] = field(default_factory=dict)
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +41,7 @@ class Reply:
     """One response.
 
     Attributes:
-        asked: ISBN-13s that the request asked about, each counted once; empty for the
+        asked: Natural keys that the request asked about, each counted once; empty for the
             later pages of an answer and for what was refused.
     """
 
