@@ -13,20 +13,20 @@ GOOGLE_BOOKS_API_KEY = "sandbox-google-books-key"
 EBAY_CLIENT_ID = "sandbox-ebay-client"
 EBAY_CLIENT_SECRET = "sandbox-ebay-secret"  # noqa: S105 - opens a simulation on loopback only
 SEARCHAPI_API_KEY = "sandbox-searchapi-key"
-BRICKLINK_CONSUMER_KEY = "sandbox-bricklink-consumer"
-BRICKLINK_CONSUMER_SECRET = "sandbox-bricklink-secret"  # noqa: S105 - a simulation, as above
+BRICKLINK_CONSUMER_KEY = "sandbox-bricklink-consumer-key"
+BRICKLINK_CONSUMER_SECRET = "sandbox-bricklink-consumer-secret"  # noqa: S105 - a simulation, as above
 BRICKLINK_TOKEN = "sandbox-bricklink-token"  # noqa: S105 - a simulation, as above
 BRICKLINK_TOKEN_SECRET = "sandbox-bricklink-token-secret"  # noqa: S105 - a simulation, as above
-REBRICKABLE_API_KEY = "sandbox-rebrickable-key"
+REBRICKABLE_API_KEY = "sandbox-rebrickable-api-key"
 
 BASE_PATHS = {
     "open_library": "/openlibrary",
     "google_books": "/googlebooks",
     "ebay_browse": "/ebay",
     "searchapi_ebay_sold": "/searchapi",
-    "bricklink_catalogue": "/bricklink-catalogue",
-    "bricklink_sold": "/bricklink-sold",
-    "bricklink_stock": "/bricklink-stock",
+    "bricklink_catalogue": "/bricklink_catalogue",
+    "bricklink_sold": "/bricklink_sold",
+    "bricklink_stock": "/bricklink_stock",
     "rebrickable": "/rebrickable",
     "pokemontcg": "/pokemontcg",
 }

@@ -23,8 +23,10 @@ from resources.sandbox import (
     BRICKLINK_TOKEN,
     BRICKLINK_TOKEN_SECRET,
 )
+from resources.sandbox.catalogue import Book
 from resources.sandbox.collectible_market import CollectibleMarket, Lot
-from resources.sandbox.collectibles import Minifigure
+from resources.sandbox.collectibles import Minifigure, minifigures_by_number
+from resources.sandbox.market import Market
 from resources.sandbox.wire import Call, Reply
 
 ITEMS = "/api/store/v1/items/{type}/{number}"
@@ -40,10 +42,15 @@ _COUNTRIES = ("US", "DE", "NL", "UK", "CZ", "PL", "CA", "AU")
 class BrickLink:
     """What the simulated sources share: credentials, envelope, and finding a figure."""
 
-    figures: Mapping[str, Minifigure]
-    market: CollectibleMarket
+    books: Mapping[str, Book]
+    market: Market
+    figures: Mapping[str, Minifigure] = field(default_factory=minifigures_by_number)
     clock: Callable[[], float] = time.time
     _nonces: dict[str, float] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        """Open the market of the same seed."""
+        self.collectibles = CollectibleMarket(self.market.seed)
 
     def refusal(self, call: Call) -> Reply | None:
         """Refuse a request that is not signed with the sandbox's credentials."""
@@ -104,7 +111,7 @@ def price_guide(
         return envelope(400, "PARAMETER_MISSING_OR_INVALID", "new_or_used is invalid")
     if kind != "MINIFIG" or number not in source.figures:
         return unknown(kind, number)
-    found = lots(number) if source.market.knows(name, number) else []
+    found = lots(number) if source.collectibles.knows(name, number) else []
     factor = NEW_FACTOR if condition == "N" else 1.0
     prices = [float(lot.price) * factor for lot in found]
     pieces = sum(lot.quantity for lot in found)

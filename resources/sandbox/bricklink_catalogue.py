@@ -16,7 +16,7 @@ class BrickLinkCatalogue(BrickLink):
         """Return the item."""
         kind, number = call.path_params["type"].upper(), call.path_params["number"].lower()
         figure = self.figures.get(number)
-        if kind != "MINIFIG" or figure is None or not self.market.knows(self.source, number):
+        if kind != "MINIFIG" or figure is None or not self.collectibles.knows(self.source, number):
             return unknown(kind, number)
         reply = envelope(200, "OK", "OK", catalogue_item(figure))
         return Reply(reply.status, reply.document, reply.headers, asked=(number,))

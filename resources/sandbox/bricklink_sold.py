@@ -18,5 +18,5 @@ class BrickLinkSold(BrickLink):
             message = "the sandbox tells of sold under this address only"
             return envelope(400, "PARAMETER_MISSING_OR_INVALID", message)
         return price_guide(
-            call, self, self.source, lambda number: self.market.orders(number, call.now)
+            call, self, self.source, lambda number: self.collectibles.orders(number, call.now)
         )

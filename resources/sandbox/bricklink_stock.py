@@ -18,5 +18,5 @@ class BrickLinkStock(BrickLink):
             message = "the sandbox tells of stock under this address only"
             return envelope(400, "PARAMETER_MISSING_OR_INVALID", message)
         return price_guide(
-            call, self, self.source, lambda number: self.market.stock(number, call.now)
+            call, self, self.source, lambda number: self.collectibles.stock(number, call.now)
         )

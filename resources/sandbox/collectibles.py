@@ -10,8 +10,9 @@ Not here: what one is worth (`collectible_market`), or what a vendor says of it.
 
 import csv
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 BUNDLED_CARDS = Path(__file__).with_name("cards.csv")
@@ -86,6 +87,18 @@ def bundled_minifigures(size: int = DEFAULT_SIZE) -> list[Minifigure]:
         for row in _rows(BUNDLED_MINIFIGURES)
     ]
     return [*real[:size], *_generated_minifigures(_beyond(size, len(real)))]
+
+
+@cache
+def cards_by_identifier() -> Mapping[str, Card]:
+    """Return the cards that the sandbox knows, by their identifiers."""
+    return {card.identifier: card for card in bundled_cards()}
+
+
+@cache
+def minifigures_by_number() -> Mapping[str, Minifigure]:
+    """Return the minifigures that the sandbox knows, by their numbers."""
+    return {figure.number: figure for figure in bundled_minifigures()}
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:

@@ -6,27 +6,34 @@ holofoil for half of the cards.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
 
 from pricing_assets.core.categories.card import is_game_card
+from resources.sandbox.catalogue import Book
 from resources.sandbox.collectible_market import CollectibleMarket
-from resources.sandbox.collectibles import Card
+from resources.sandbox.collectibles import Card, cards_by_identifier
+from resources.sandbox.market import Market
 from resources.sandbox.wire import Call, Reply, stable_number
 
 _IMAGES = "https://images.pokemontcg.sandbox.invalid"
 _PRICES = "https://prices.pokemontcg.sandbox.invalid/tcgplayer"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class PokemonTcg:
     """Metadata and estimates of cards."""
 
-    cards: Mapping[str, Card]
-    market: CollectibleMarket
+    books: Mapping[str, Book]
+    market: Market
+    cards: Mapping[str, Card] = field(default_factory=cards_by_identifier)
     source: ClassVar[str] = "pokemontcg"
     path: ClassVar[str] = "/v2/cards/{card_id}"
+
+    def __post_init__(self) -> None:
+        """Open the market of the same seed."""
+        self.collectibles = CollectibleMarket(self.market.seed)
 
     def refusal(self, call: Call) -> Reply | None:
         """Let everyone in."""
@@ -41,11 +48,13 @@ class PokemonTcg:
         """Return the card."""
         identifier = call.path_params["card_id"].lower()
         card = self.cards.get(identifier)
-        known = card and is_game_card(identifier) and self.market.knows(self.source, identifier)
+        known = (
+            card and is_game_card(identifier) and self.collectibles.knows(self.source, identifier)
+        )
         if card is None or not known:
             error = {"message": "The requested resource was not found.", "code": 404}
             return Reply(404, {"error": error})
-        estimate = self.market.estimate(identifier, call.now)
+        estimate = self.collectibles.estimate(identifier, call.now)
         document = {"data": card_document(card, call.path_params["card_id"], estimate, call.now)}
         return Reply(200, document, asked=(identifier,))
 

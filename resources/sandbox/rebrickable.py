@@ -5,26 +5,33 @@ known. The waiting time of a 429 is in its words and in no header.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from resources.sandbox import REBRICKABLE_API_KEY
+from resources.sandbox.catalogue import Book
 from resources.sandbox.collectible_market import CollectibleMarket
-from resources.sandbox.collectibles import Minifigure
+from resources.sandbox.collectibles import Minifigure, minifigures_by_number
+from resources.sandbox.market import Market
 from resources.sandbox.wire import Call, Reply
 
 _SITE = "https://rebrickable.sandbox.invalid"
 _IMAGES = "https://cdn.rebrickable.sandbox.invalid/media/sets"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Rebrickable:
     """Metadata of minifigures."""
 
-    figures: Mapping[str, Minifigure]
-    market: CollectibleMarket
+    books: Mapping[str, Book]
+    market: Market
+    figures: Mapping[str, Minifigure] = field(default_factory=minifigures_by_number)
     source: ClassVar[str] = "rebrickable"
     path: ClassVar[str] = "/api/v3/lego/minifigs/{number}/"
+
+    def __post_init__(self) -> None:
+        """Open the market of the same seed."""
+        self.collectibles = CollectibleMarket(self.market.seed)
 
     def refusal(self, call: Call) -> Reply | None:
         """Refuse a missing or wrong key."""
@@ -44,7 +51,9 @@ class Rebrickable:
         """Return the figure."""
         number = call.path_params["number"].lower()
         figure = self.figures.get(number)
-        known = figure and number.startswith("fig-") and self.market.knows(self.source, number)
+        known = (
+            figure and number.startswith("fig-") and self.collectibles.knows(self.source, number)
+        )
         if figure is None or not known:
             return Reply(404, {"detail": "Not found."})
         document = {

@@ -25,8 +25,6 @@ from resources.sandbox.bricklink_catalogue import BrickLinkCatalogue
 from resources.sandbox.bricklink_sold import BrickLinkSold
 from resources.sandbox.bricklink_stock import BrickLinkStock
 from resources.sandbox.catalogue import Book
-from resources.sandbox.collectible_market import CollectibleMarket
-from resources.sandbox.collectibles import bundled_cards, bundled_minifigures
 from resources.sandbox.ebay_browse import EbayBrowse
 from resources.sandbox.google_books import GoogleBooks
 from resources.sandbox.market import Market
@@ -58,19 +56,16 @@ def create_app(
     traffic = Traffic(rate)
     latency = latency_ms / 1000
     ebay = EbayBrowse(books, market)
-    figures = {figure.number: figure for figure in bundled_minifigures()}
-    cards = {card.identifier: card for card in bundled_cards()}
-    collectibles = CollectibleMarket(seed)
     vendors: tuple[Vendor, ...] = (
         OpenLibrary(books, market),
         GoogleBooks(books, market),
         ebay,
         SearchApiEbaySold(books, market),
-        BrickLinkCatalogue(figures, collectibles),
-        BrickLinkSold(figures, collectibles),
-        BrickLinkStock(figures, collectibles),
-        Rebrickable(figures, collectibles),
-        PokemonTcg(cards, collectibles),
+        BrickLinkCatalogue(books, market),
+        BrickLinkSold(books, market),
+        BrickLinkStock(books, market),
+        Rebrickable(books, market),
+        PokemonTcg(books, market),
     )
 
     async def healthz(request: Request) -> Response:

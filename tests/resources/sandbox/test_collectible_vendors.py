@@ -17,6 +17,7 @@ from resources.sandbox.bricklink_catalogue import BrickLinkCatalogue
 from resources.sandbox.bricklink_sold import BrickLinkSold
 from resources.sandbox.collectible_market import CollectibleMarket
 from resources.sandbox.collectibles import Card, Minifigure, bundled_cards, bundled_minifigures
+from resources.sandbox.market import Market
 from resources.sandbox.process import SandboxProcess
 from resources.sandbox.wire import Call
 from resources.settings import Settings
@@ -182,7 +183,7 @@ def test_wrong_credentials_are_refused(url: str, name: str, variable: str, words
 
 
 def test_bricklink_refuses_unsigned_old_and_repeated_requests(url: str) -> None:
-    target = f"{url}/bricklink-catalogue/api/store/v1/items/MINIFIG/{LIVELY.number}"
+    target = f"{url}/bricklink_catalogue/api/store/v1/items/MINIFIG/{LIVELY.number}"
 
     def reason(**clocks: Any) -> str:
         secrets = tuple(
@@ -200,7 +201,7 @@ def test_bricklink_refuses_unsigned_old_and_repeated_requests(url: str) -> None:
 
 def test_bricklink_forgets_old_nonces() -> None:
     time_now = [1_000_000.0]
-    vendor = BrickLinkCatalogue({}, MARKET, clock=lambda: time_now[0])
+    vendor = BrickLinkCatalogue({}, Market(0), clock=lambda: time_now[0])
     auth = OAuth1(*list(KEYS.values())[:4], clock=lambda: time_now[0])
 
     def refused() -> bool:
@@ -214,7 +215,7 @@ def test_bricklink_forgets_old_nonces() -> None:
 
 
 def test_bricklink_is_new_and_vat_checked_unless_told() -> None:
-    vendor = BrickLinkSold({LIVELY.number: LIVELY}, MARKET)
+    vendor = BrickLinkSold({}, Market(0))
     path = {"type": "minifig", "number": LIVELY.number.upper()}
 
     def guide(**params: str) -> Any:
