@@ -1,11 +1,12 @@
 """Trading cards: one card of one set, named by its normalized identifier.
 
-Two kinds of identifier, in lower case and joined by hyphens:
+Two kinds of identifier, in lower case:
 
 - of a trading card game, the code of the set and the number in it: ``base1-4``,
   ``swsh12pt5gg-gg70``, ``cel25c-4_a``
-- of any other card, from the year on: ``1986-87-fleer-michael-jordan-57``,
-  ``1952-topps-mickey-mantle-311``
+- of any other card, what makes it, between bars: year (the first of a season), set, number,
+  player or character, and where it has them parallel and print run:
+  ``1986|fleer|57|michael jordan``, ``2023|bowman chrome|bcp50|ethan salas|refractor|499``
 
 Not here: what a listing's title says of a card; which copy it is and how it was graded.
 """
@@ -18,9 +19,6 @@ from pricing_assets.core.categories.base import Category, Field
 MAX_CODE_LENGTH = 160
 """Longer texts are not looked into."""
 
-_MIN_PARTS = 4
-"""Year, maker or set, and of whom it is in two words or with the number."""
-
 # Sets whose code has no digit: a few promotional ones. Without this list, any word with a
 # number behind it would be a card.
 _SETS_WITHOUT_DIGIT = "basep|np|bp|dpp|hsp|bwp|xyp|smp|swshp|svp|sma|pgo|exu"
@@ -28,28 +26,28 @@ _GAME_CARD = re.compile(
     rf"(?:[a-z]+\d+(?:pt\d+)?[a-z]{{0,3}}|{_SETS_WITHOUT_DIGIT})"
     r"-(?:\d{1,3}[a-z]?|\d{1,3}_[a-z]\d?|[a-z]{1,4}\d{1,3}[a-z]?|[a-z]|two|four|[!?])"
 ).fullmatch
-_YEAR_FIRST = re.compile(
-    r"(?:18[6-9]\d|19\d\d|20\d\d)(?:-\d\d)?-[a-z0-9-]*[a-z][a-z0-9-]*"
+# A card is named by a number or by whom it shows; year and set alone name none.
+_BETWEEN_BARS = re.compile(
+    r"(?:[12]\d{3})?\|[a-z0-9 ]*\|(?:[a-z0-9]+\|[a-z ]*|\|[a-z ]+)(?:\|[a-z ]+|\|[a-z ]*\|\d{1,6})?"
 ).fullmatch
-_NOT_WORD = re.compile(r"[^a-z0-9]+")
-_APOSTROPHES = re.compile("['\u2018\u2019`.]")
+_BAR = re.compile(r" ?\| ?")
+_MARKS = re.compile("[\u0300-\u036f'\u2019\u2018`]+")
 
 
 def natural_key(code: str) -> str | None:
-    """Return the normalized identifier of a code; None when it names no card.
+    """Return the identifier that a code is, normalized; None when it is none.
 
-    ``Base1-4`` is ``base1-4``; ``1986-87 Fleer Michael Jordan #57`` is
-    ``1986-87-fleer-michael-jordan-57``.
+    ``Base1-4`` is ``base1-4``; ``1986 | Fleer | 57 | Michael Jordan`` is
+    ``1986|fleer|57|michael jordan``.
     """
     if len(code) > MAX_CODE_LENGTH:
         return None
     text = code.strip().lower()
     if is_game_card(text):
         return text
-    decomposed = unicodedata.normalize("NFKD", text)
-    plain = "".join(char for char in decomposed if not unicodedata.combining(char))
-    slug = _NOT_WORD.sub("-", _APOSTROPHES.sub("", plain.lower())).strip("-")
-    return slug if _YEAR_FIRST(slug) and slug.count("-") + 1 >= _MIN_PARTS else None
+    plain = _MARKS.sub("", unicodedata.normalize("NFKD", text.upper()).lower())
+    fields = _BAR.sub("|", " ".join(plain.split()))
+    return fields if _BETWEEN_BARS(fields) else None
 
 
 def is_game_card(key: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from pricing_assets.core.categories.card import is_game_card
 from resources import sandbox
 from resources.clock import Clock
 from resources.sandbox.bricklink_catalogue import BrickLinkCatalogue
@@ -128,7 +129,9 @@ def test_rebrickable_describes_a_figure(url: str) -> None:
 
 
 def test_pokemontcg_describes_a_card_and_estimates_it(url: str) -> None:
-    known = [c for c in CARDS if "-" in c.identifier and MARKET.knows("pokemontcg", c.identifier)]
+    known = [
+        c for c in CARDS if is_game_card(c.identifier) and MARKET.knows("pokemontcg", c.identifier)
+    ]
     odd = next(c for c in known if c.identifier == "ex6-105" or "_" in c.identifier)
     replies = ask(url, "pokemontcg", ("card", known[0].identifier), ("card", odd.identifier))
     for reply, card in zip(replies, (known[0], odd), strict=True):

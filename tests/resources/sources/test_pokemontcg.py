@@ -202,4 +202,4 @@ def test_the_vendors_spelling_of_every_card_of_the_reference_data(reference_data
 
 def test_cards_of_sports_are_not_asked_about() -> None:
     assert SOURCE.covers(CARD)
-    assert not SOURCE.covers(item("card", "1986-87-fleer-michael-jordan-57"))
+    assert not SOURCE.covers(item("card", "1986|fleer|57|michael jordan"))
