@@ -30,6 +30,8 @@ class Category:
     Attributes:
         name: As it is stored, such as ``book``.
         fields: Its metadata; the weights sum to 1.
+        title: Name of the field that says to a person which item it is.
+        image: Name of the field that has a picture's address.
         natural_key: Returns the item's natural key for a code as it came, or None when the
             code does not look like one of this category. What it returns it returns again
             for its own result. Never raises.
@@ -37,6 +39,8 @@ class Category:
 
     name: str
     fields: tuple[Field, ...]
+    title: str
+    image: str
     natural_key: Callable[[str], str | None]
 
     @cached_property

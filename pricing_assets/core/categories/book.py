@@ -29,5 +29,7 @@ CATEGORY = Category(
         Field("series", "name of the series"),
         Field("list_price", "printed price with its currency, such as 12.5 GBP"),
     ),
+    title="title",
+    image="thumbnail_url",
     natural_key=natural_key,
 )

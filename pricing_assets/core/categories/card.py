@@ -16,7 +16,7 @@ import unicodedata
 
 from pricing_assets.core.categories.base import Category, Field
 
-MAX_CODE_LENGTH = 160
+MAX_CODE_LENGTH = 128
 """Longer texts are not looked into."""
 
 # Sets whose code has no digit: a few promotional ones. Without this list, any word with a
@@ -71,5 +71,7 @@ CATEGORY = Category(
         Field("parallel", "the variant's name, such as Refractor"),
         Field("print_run", "how many were made, where they are numbered"),
     ),
+    title="name",
+    image="image",
     natural_key=natural_key,
 )

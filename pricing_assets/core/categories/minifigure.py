@@ -46,5 +46,7 @@ CATEGORY = Category(
         Field("image", "address of a picture", 0.10),
         Field("bricklink_category", "BrickLink's number of the main category, such as 65"),
     ),
+    title="name",
+    image="image",
     natural_key=natural_key,
 )

@@ -28,6 +28,7 @@ def test_the_weights_of_a_category_are_a_whole(category: object) -> None:
         names, key=lambda name: name in category.extra
     )
     assert all(field.meaning for field in category.fields)
+    assert {category.title, category.image} <= set(category.weights)
     known = dict.fromkeys(category.weights, "x")
     assert completeness(known, category.name) == 1.0
     assert completeness({}, category.name) == 0.0
