@@ -41,6 +41,10 @@ CONDITION: Literal["N", "U"] = "U"
 """A price guide is of new or of used items, new where it is not said. Nearly every figure
 that is scanned is loose, so used."""
 
+MAX_QUANTITY = 1_000_000
+HALF_A_CENT = Decimal("0.005")
+"""What is less is stored as nothing."""
+
 _CONDITIONS = {"N": "New", "U": "Used"}
 _KEYS = (
     "BRICKLINK_CONSUMER_KEY",
@@ -74,9 +78,9 @@ class _PriceDetail(Wire):
     essential: ClassVar[frozenset[str]] = frozenset({"unit_price"})
 
     unit_price: Amount
-    quantity: Count | None = Field(None, ge=1)
+    quantity: Count | None = Field(None, ge=1, le=MAX_QUANTITY)
     # The misspelt name came first; the documentation still has it, as deprecated.
-    misspelt_quantity: Count | None = Field(None, alias="qunatity", ge=1)
+    misspelt_quantity: Count | None = Field(None, alias="qunatity", ge=1, le=MAX_QUANTITY)
     ordered: AwareDatetime | None = Field(None, alias="date_ordered")
 
 
@@ -85,7 +89,7 @@ class _PriceGuide(Wire):
 
     item: _Item
     currency: CurrencyCode = Field(alias="currency_code")
-    new_or_used: Text = CONDITION
+    new_or_used: Text = Field(CONDITION, max_length=1)
     lots: Count | None = Field(None, alias="unit_quantity")
     details: tuple[Any, ...] = Field(alias="price_detail")
 
@@ -225,7 +229,7 @@ def _listing(
     line = _PriceDetail.read(raw, path, problems)
     if line is None:
         return None
-    if line.unit_price == 0:
+    if line.unit_price < HALF_A_CENT:
         problems.append(f"{path}.unit_price: not a price: '{line.unit_price}'")
         return None
     quantity = line.quantity or line.misspelt_quantity or 1
@@ -233,7 +237,7 @@ def _listing(
     when = f"{sold_at:%Y-%m-%dT%H:%M:%S.%f}" if sold_at else "undated"
     # A line has no id, so it is named by what it says. Lines that say the same are numbered:
     # two lots at one price are two lots.
-    says = f"{guide.new_or_used} {when} {quantity} x {line.unit_price} {guide.currency}"
+    says = f"{guide.new_or_used} {when} {quantity} x {line.unit_price:.4f} {guide.currency}"
     seen[says] += 1
     return Listing(
         source_listing_id=f"{says} #{seen[says]}",

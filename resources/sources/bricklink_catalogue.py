@@ -25,7 +25,7 @@ class _CatalogueItem(Wire):
     no: Text
     name: Text = Field(min_length=1)
     type: Text
-    category: Count | None = Field(None, alias="category_id", ge=1)
+    category: Count | None = Field(None, alias="category_id", ge=1, le=1_000_000)
     year: Count | None = Field(None, alias="year_released", ge=1900, lt=2100)
     image: Text = Field("", alias="image_url")
     thumbnail: Text = Field("", alias="thumbnail_url")

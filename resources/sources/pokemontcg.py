@@ -173,8 +173,8 @@ def _estimates(card: _Card, path: str, problems: list[str]) -> Iterator[Listing]
         prices = _Prices.read(raw, where, problems)
         if prices is None or prices.market is None:
             continue
-        if prices.market == 0:
-            problems.append(f"{where}.market: not a price: '0'")
+        if prices.market < Decimal("0.005"):  # stored to the cent, it would be nothing
+            problems.append(f"{where}.market: not a price: '{prices.market}'")
             continue
         yield Listing(
             source_listing_id=f"{card.id}:{wire.excerpt(printing, 40)}:market",

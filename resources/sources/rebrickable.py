@@ -36,7 +36,7 @@ class _Minifigure(Wire):
 
     number: Text = Field(alias="set_num")
     name: Text = Field(min_length=1)
-    parts: Count | None = Field(None, alias="num_parts", ge=0)
+    parts: Count | None = Field(None, alias="num_parts", ge=0, le=100_000)
     image: Text = Field("", alias="set_img_url")
 
 
