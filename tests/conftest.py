@@ -24,7 +24,10 @@ DATABASES = ("sqlite", "postgresql")
 KEPT_VARIABLES = ("PRICING_REFERENCE_DATA", "PRICING_TEST_DATABASE_URL")
 """What the test run itself is told by its environment."""
 
-CREDENTIAL_ENDINGS = ("_API_KEY", "_CLIENT_ID", "_CLIENT_SECRET", "_TOKEN")
+CREDENTIAL_ENDINGS = (
+    *("_API_KEY", "_CLIENT_ID", "_CLIENT_SECRET", "_CONSUMER_KEY", "_CONSUMER_SECRET"),
+    *("_TOKEN", "_TOKEN_SECRET"),
+)
 
 
 class DatabaseUrl(str):

@@ -1,24 +1,19 @@
-"""Metadata of an item: its fields, how complete they are, and how sources are merged."""
+"""Metadata of an item: how complete it is, and how sources are merged.
+
+Which fields there are is each category's own (`core.categories`).
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-FIELDS: Mapping[str, float] = {
-    "title": 0.25,
-    "authors": 0.20,
-    "publisher": 0.10,
-    "publication_year": 0.10,
-    "binding": 0.10,
-    "page_count": 0.05,
-    "language": 0.05,
-    "thumbnail_url": 0.05,
-    "description": 0.10,
-}
-"""Fields that count towards completeness, with their weights (sum 1)."""
+from pricing_assets.core.categories import CATEGORIES
 
-EXTRA_FIELDS = ("isbn10", "isbn13", "work_key", "subjects", "series", "list_price")
-"""Fields that are kept when a source gives them, without counting."""
+FIELDS: Mapping[str, float] = CATEGORIES["book"].weights
+"""Fields of a book that count towards completeness, with their weights (sum 1)."""
+
+EXTRA_FIELDS = CATEGORIES["book"].extra
+"""Fields of a book that are kept when a source gives them, without counting."""
 
 SOURCE_PRECEDENCE = ("open_library", "google_books")
 """Whose word counts where two sources know a field, best first."""
@@ -35,13 +30,14 @@ class MetadataVersion:
     fields: Mapping[str, Value]
 
 
-def completeness(fields: Mapping[str, object]) -> float:
-    """Return the weighted share of `FIELDS` that are known, from 0.0 to 1.0.
+def completeness(fields: Mapping[str, object], category: str = "book") -> float:
+    """Return the weighted share of the category's fields that are known, from 0.0 to 1.0.
 
     None and the empty string are unknown. 0.0 is an answer ("nothing is known"),
     not the lack of one.
     """
-    known = sum(weight for name, weight in FIELDS.items() if fields.get(name) not in (None, ""))
+    weights = CATEGORIES[category].weights
+    known = sum(weight for name, weight in weights.items() if fields.get(name) not in (None, ""))
     return round(known, 4)
 
 

@@ -18,6 +18,8 @@ import sqlalchemy as sa
 import zstandard
 
 from pricing_assets.core.answers import FetchResult
+from pricing_assets.core.categories import CATEGORIES
+from pricing_assets.core.categories.base import Category
 from pricing_assets.core.freshness import is_usable, misses_after, next_due
 from pricing_assets.core.metadata import MetadataVersion, completeness, merge
 from pricing_assets.schema import tables as t
@@ -83,7 +85,9 @@ def commit_replies(
         bulk.upsert(t.payloads, _payloads(replies))
         bulk.upsert(t.api_calls, _api_calls(replies, run_id))
         quality = _file_metadata(bulk, database, metadata, now)
-        _file_listings(bulk, market, sources, now)
+        # A metadata source may have estimates beside what an item is.
+        estimates = [reply for reply in metadata if reply.answer and reply.answer.listings]
+        _file_listings(bulk, [*market, *estimates], sources, now)
         _move_fetch_times(bulk, metadata, market)
         _file_index(bulk, replies, sources, index, quality)
 
@@ -192,24 +196,38 @@ def _file_metadata(
                 "fields": pa.array(
                     [json.dumps(f, ensure_ascii=False) for f in fields], pa.string()
                 ),
-                "completeness": pa.array([completeness(f) for f in fields], pa.float64()),
+                "completeness": pa.array(
+                    [completeness(f, r.query.category) for f, r in zip(fields, new, strict=True)],
+                    pa.float64(),
+                ),
                 "payload_sha256": pa.array([r.sha256 for r in new], pa.string()),
             }
         ),
     )
     merged = {item: merge(entries) for item, entries in versions.items()}
-    _update_items(bulk, merged, now)
-    quality = {item: completeness(values) for item, (values, _) in merged.items()}
+    categories = {reply.query.item_id: CATEGORIES[reply.query.category] for reply in replies}
+    quality = {
+        item: completeness(values, categories[item].name) for item, (values, _) in merged.items()
+    }
+    _update_items(bulk, merged, categories, quality, now)
     return {reply.query.item_id: quality.get(reply.query.item_id, 0.0) for reply in replies}
 
 
-def _update_items(bulk: Bulk, merged: Mapping[str, tuple[Any, Any]], now: datetime) -> None:
+def _update_items(
+    bulk: Bulk,
+    merged: Mapping[str, tuple[Any, Any]],
+    categories: Mapping[str, Category],
+    quality: Mapping[str, float],
+    now: datetime,
+) -> None:
     if not merged:
         return
 
     def column(name: str, kind: pa.DataType) -> pa.Array:
         return pa.array([values.get(name) for values, _ in merged.values()], kind)
 
+    titles = [categories[item].title for item in merged]
+    images = [categories[item].image for item in merged]
     origins = [
         {name: [source, at.isoformat()] for name, (source, at) in origin.items()}
         for _, origin in merged.values()
@@ -218,22 +236,24 @@ def _update_items(bulk: Bulk, merged: Mapping[str, tuple[Any, Any]], now: dateti
         pa.table(
             {
                 "item_id": list(merged),
+                "title": _chosen(merged, titles),
+                "thumbnail_url": _chosen(merged, images),
                 **{
                     name: column(name, pa.string())
-                    for name in (
-                        *("title", "description", "thumbnail_url"),
-                        *("authors", "publisher", "binding", "language"),
-                    )
+                    for name in ("description", "authors", "publisher", "binding", "language")
                 },
                 "publication_year": column("publication_year", pa.int64()),
                 "page_count": column("page_count", pa.int64()),
                 "work_key": column("work_key", pa.string()),
                 "metadata_source": pa.array(
-                    [origin["title"][0] if "title" in origin else None for origin in origins],
+                    [
+                        origin[title][0] if title in origin else None
+                        for origin, title in zip(origins, titles, strict=True)
+                    ],
                     pa.string(),
                 ),
                 "field_origins": [json.dumps(origin) for origin in origins],
-                "quality_score": [completeness(values) for values, _ in merged.values()],
+                "quality_score": [quality[item] for item in merged],
             }
         )
     )
@@ -251,6 +271,12 @@ def _update_items(bulk: Bulk, merged: Mapping[str, tuple[Any, Any]], now: dateti
         )
         .where(t.books.c.item_id == staged.c.item_id)
     )
+
+
+def _chosen(merged: Mapping[str, tuple[Any, Any]], names: Iterable[str]) -> pa.Array:
+    """Return the value of each item's own field."""
+    pairs = zip(merged.values(), names, strict=True)
+    return pa.array([values.get(name) for (values, _), name in pairs], pa.string())
 
 
 def _file_listings(

@@ -1,9 +1,9 @@
 """The sandbox: a local HTTP server in place of the vendors, so that nothing else is needed.
 
 It speaks the vendors' paths, parameters, authentication and response shapes about a
-catalogue of books with a simulated market. Whatever it shows to a person says that it is
-simulated. Start it with ``python -m resources.sandbox``, or from a program with
-`resources.sandbox.process.SandboxProcess`.
+catalogue of books, cards and minifigures with a simulated market. Whatever it shows to a
+person says that it is simulated. Start it with ``python -m resources.sandbox``, or from a
+program with `resources.sandbox.process.SandboxProcess`.
 
 A vendor's module holds one concrete `wire.Vendor`. Nothing lists the vendors: a new module
 here is found by itself, and the name of its source says where it answers and which

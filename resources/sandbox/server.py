@@ -3,8 +3,8 @@
 - ``/_sandbox/healthz``: 200 once it answers.
 - ``/_sandbox/stats``: ``requests``, ``answered``, ``429s`` and ``max_requests_in_1s``, each by
   source; ``ebay_token`` counts token requests, which have no limit.
-- ``/_sandbox/asked``: how often each source answered about each ISBN-13. A later page of an
-  answer and a refused request do not count.
+- ``/_sandbox/asked``: how often each source answered about each item, by its natural key. A later
+  page of an answer and a refused request do not count.
 
 The request header ``X-Sandbox-Now`` (ISO 8601) sets the market's date for that request.
 
@@ -32,7 +32,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 def create_app(
     catalogue: Iterable[Book], seed: int = 0, latency_ms: float = 0, rate: int = 0
 ) -> Starlette:
-    """Return the application.
+    """Return the application. Cards and minifigures are the bundled ones.
 
     Args:
         catalogue: The books that exist.
@@ -111,7 +111,14 @@ def _reply(vendor: Vendor, request: Request, body: bytes, traffic: Traffic, arri
         now = market_date(request.headers.get("x-sandbox-now"))
     except ValueError as error:
         return Reply(400, {"error": str(error)})
-    call = Call(request.query_params, request.headers, now, body, request.path_params)
+    call = Call(
+        request.query_params,
+        request.headers,
+        now,
+        body,
+        request.path_params,
+        url=str(request.url),
+    )
     refusal = vendor.refusal(call)
     if refusal:
         return refusal

@@ -27,6 +27,7 @@ class Call:
     Attributes:
         params: Of the query.
         path_params: What stands where the vendor's path has a name in braces.
+        url: The whole address, as it was signed.
     """
 
     params: Mapping[str, str]
@@ -34,6 +35,7 @@ class Call:
     now: datetime
     body: bytes = b""
     path_params: Mapping[str, str] = field(default_factory=dict)
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Reply:
     """One response.
 
     Attributes:
-        asked: ISBN-13s that the request asked about, each counted once; empty for the
+        asked: Natural keys that the request asked about, each counted once; empty for the
             later pages of an answer and for what was refused.
     """
 
@@ -76,9 +78,9 @@ class Vendor(ABC):
     lacks: ClassVar[float] = 0.05
     is_metadata: ClassVar[bool] = False
 
-    def knows(self, isbn13: str) -> bool:
-        """Whether it has ever heard of the book."""
-        return self.market.knows(self.source, isbn13, self.lacks, is_metadata=self.is_metadata)
+    def knows(self, key: str) -> bool:
+        """Whether it has ever heard of the item with this natural key."""
+        return self.market.knows(self.source, key, self.lacks, is_metadata=self.is_metadata)
 
     @abstractmethod
     def refusal(self, call: Call) -> Reply | None:

@@ -13,7 +13,7 @@ from resources.sandbox import base_path, credential
 from resources.settings import Settings
 from resources.source_access import SourceAccess
 from resources.sources.client import Reply
-from tests.resources.sources.conftest import book
+from tests.resources.sources.conftest import example_of
 from tests.resources.sources.vendor_server import serving
 
 
@@ -38,7 +38,7 @@ def test_the_sandbox_profile_asks_every_source_in_the_sandbox_with_its_own_crede
                         monkeypatch.setenv(name, f"real-{name}")
                 async with access.client() as client:
                     return {
-                        name: await client.ask(source, book())
+                        name: await client.ask(source, example_of(source))
                         for name, source in access.sources.items()
                     }
 

@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import zstandard
 
-from pricing_assets.core.answers import Listing
+from pricing_assets.core.answers import Answer, ItemQuery, Listing
+from pricing_assets.core.items import item_id
 from pricing_assets.schema import tables as t
 from pricing_assets.store.answers import commit_replies
 from pricing_assets.store.comps import update_comps
@@ -138,6 +140,51 @@ def test_what_was_never_sent_is_no_fetch(database: Database) -> None:
     commit(database, replace(reply(1, LIBRARY, error="takes no questions"), attempts=0))
     assert state(database) == before
     assert count_open_asks(database, (), now=NOON) == 12
+
+
+def test_a_card_has_its_name_for_a_title_and_its_estimates_are_no_sales(
+    database: Database,
+) -> None:
+    key = "base1-4"
+    query = ItemQuery(item_id("card", key), "card", key)
+    scanned = pa.table(
+        {
+            "id": [query.item_id],
+            "category": ["card"],
+            "natural_key": [key],
+            "created_at": pa.array([NOON], pa.timestamp("us", tz="UTC")),
+            "updated_at": pa.array([NOON], pa.timestamp("us", tz="UTC")),
+        }
+    )
+    database.upsert(t.items, scanned)
+    fields = {
+        "name": "Charizard",
+        "set_name": "Base",
+        "number": "4",
+        "image": "https://i.example/4",
+    }
+    shown = listing("base1-4:holofoil:market", "270.95", kind="estimate")
+    answer = replace(reply(1, "pokemontcg", fields=fields, listings=[shown]), query=query)
+    commit(database, answer)
+    found = row(database, t.items, t.items.c.id == query.item_id)
+    assert (found.title, found.thumbnail_url) == ("Charizard", "https://i.example/4")
+    assert (found.metadata_source, found.quality_score) == ("pokemontcg", 0.6)
+    assert (found.metadata_fetched_at, found.market_fetched_at) == (NOON, None)
+    assert row(database, t.metadata_versions).completeness == 0.6
+    estimate = row(database, t.price_listings)
+    assert (estimate.kind, estimate.price, estimate.sold_at) == (
+        "estimate",
+        Decimal("270.95"),
+        None,
+    )
+    later = replace(
+        answer,
+        requested_at=NOON + DAY,
+        answer=Answer("found", fields, (replace(shown, price=Decimal(300)),)),
+    )
+    commit(database, later)
+    stored = rows(database, t.price_listings, "observed_at")
+    assert [entry["superseded_at"] for entry in stored] == [NOON + DAY, None]
 
 
 def test_a_batch_is_whole_or_absent(database: Database) -> None:

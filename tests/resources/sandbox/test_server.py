@@ -11,6 +11,7 @@ import pytest
 
 from resources.sandbox import credential, registered_vendors
 from resources.sandbox.catalogue import Book, bundled_catalogue
+from resources.sandbox.collectible_vendor import CollectibleVendor
 from resources.sandbox.ebay_browse import EbayBrowse
 from resources.sandbox.ebay_oauth import TOKEN_SECONDS
 from resources.sandbox.market import Market
@@ -23,7 +24,12 @@ SEED = 3
 NOW = datetime(2026, 11, 3, 12, tzinfo=UTC)
 MARKET = Market(SEED)
 CATALOGUE = bundled_catalogue(600)
-VENDORS = {name: vendor({}, MARKET) for name, vendor in registered_vendors().items()}
+VENDORS = {
+    name: vendor({}, MARKET)
+    for name, vendor in registered_vendors().items()
+    if not issubclass(vendor, CollectibleVendor)
+}
+"""The vendors of books."""
 EBAY_LOGIN = (credential("EBAY_CLIENT_ID"), credential("EBAY_CLIENT_SECRET"))
 EVERYWHERE = [
     book for book in CATALOGUE if all(vendor.knows(book.isbn13) for vendor in VENDORS.values())

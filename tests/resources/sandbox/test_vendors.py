@@ -14,9 +14,11 @@ import httpx
 import pytest
 
 import resources.sandbox
+from pricing_assets.core.answers import ItemQuery
 from resources.sandbox import base_path, credential, registered_vendors
 from resources.sandbox.bookscouter import DEALERS
 from resources.sandbox.catalogue import Book, bundled_catalogue
+from resources.sandbox.collectible_vendor import CollectibleVendor
 from resources.sandbox.market import Market, Offer
 from resources.sandbox.process import SandboxProcess
 from resources.sandbox.server import create_app
@@ -28,6 +30,7 @@ from resources.sources.credentials import Credentials
 from tests.resources.sandbox.test_catalogue import REFERENCE, needs_reference
 from tests.resources.sandbox.test_server import unknown_names
 from tests.resources.sources.conftest import book as asked_about
+from tests.resources.sources.conftest import example_of
 
 SEED = 3
 NOW = datetime(2026, 11, 3, 12, tzinfo=UTC)
@@ -40,12 +43,14 @@ VENDORS: dict[str, Vendor] = {
 CREDENTIALS = {
     name: credential(name) for source in SOURCES.values() for name in source.credential_names
 }
+OF_BOOKS = {name: v for name, v in VENDORS.items() if not isinstance(v, CollectibleVendor)}
 EVERYWHERE = [
-    book for code, book in CATALOGUE.items() if all(v.knows(code) for v in VENDORS.values())
+    book for code, book in CATALOGUE.items() if all(v.knows(code) for v in OF_BOOKS.values())
 ]
 BOUGHT = next(book for book in EVERYWHERE if MARKET.bid(book, "booksrun", NOW))
 SOLD = next(book for book in EVERYWHERE if 20 < len(MARKET.sales(book, NOW)) < 100)
 every_vendor = pytest.mark.parametrize("name", sorted(VENDORS))
+every_vendor_of_books = pytest.mark.parametrize("name", sorted(OF_BOOKS))
 
 MODULE = """
 from resources.sandbox.open_library import OpenLibrary as Base
@@ -114,8 +119,11 @@ def url() -> Iterator[str]:
         yield sandbox.url
 
 
-def ask_for(url: str, name: str, isbn: str, credentials: dict[str, str] | None = None) -> Reply:
-    """Ask the sandbox as the source's own client does."""
+def ask_for(
+    url: str, name: str, item: str | ItemQuery, credentials: dict[str, str] | None = None
+) -> Reply:
+    """Ask the sandbox as the source's own client does, about a book or another item."""
+    query = item if isinstance(item, ItemQuery) else asked_about(item)
 
     async def scenario() -> Reply:
         async with SourceClient(
@@ -123,12 +131,12 @@ def ask_for(url: str, name: str, isbn: str, credentials: dict[str, str] | None =
             base_urls={name: url + base_path(name)},
             headers={"X-Sandbox-Now": NOW.isoformat()},
         ) as client:
-            return await client.ask(SOURCES[name], asked_about(isbn))
+            return await client.ask(SOURCES[name], query)
 
     return asyncio.run(scenario())
 
 
-@every_vendor
+@every_vendor_of_books
 def test_the_sources_client_reads_what_the_vendor_says(url: str, name: str) -> None:
     reply = ask_for(url, name, BOUGHT.isbn13)
     assert reply.answer is not None, reply.error
@@ -142,7 +150,7 @@ def test_the_sources_client_reads_what_the_vendor_says(url: str, name: str) -> N
         assert all(listing.price > 0 for listing in reply.answer.listings)
 
 
-@every_vendor
+@every_vendor_of_books
 def test_what_a_vendor_does_not_know_is_not_found(url: str, name: str) -> None:
     unknown = next(code for code in CATALOGUE if not VENDORS[name].knows(code))
     assert ask_for(url, name, unknown).result == "not_found"
@@ -153,7 +161,8 @@ def test_what_a_vendor_does_not_know_is_not_found(url: str, name: str) -> None:
 def test_a_wrong_credential_is_refused(url: str, name: str) -> None:
     needed = set(SOURCES[name].credential_names) - set(SOURCES[name].optional_credential_names)
     for wrong in needed:
-        reply = ask_for(url, name, BOUGHT.isbn13, {**CREDENTIALS, wrong: "not-the-sandbox"})
+        item = example_of(SOURCES[name])
+        reply = ask_for(url, name, item, {**CREDENTIALS, wrong: "not-the-sandbox"})
         assert (reply.result, reply.attempts) == ("error", 1)
         assert "not-the-sandbox" not in (reply.error or "")
 
