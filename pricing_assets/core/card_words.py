@@ -297,6 +297,17 @@ NOISE = (
         "holder",
     ),
     *("year", "season", "sports", "sport", "tcgplayer", "english", "single", "singles"),
-    *("trading card", "trading", "game", "wizards of the coast", "wotc", "nintendo"),
+    *(
+        "lot",
+        "lots",
+        "bundle",
+        "pack",
+        "trading card",
+        "trading",
+        "game",
+        "wizards of the coast",
+        "wotc",
+        "nintendo",
+    ),
 )
 """Words that do not tell one card from another: praise, condition, shipping, filling."""

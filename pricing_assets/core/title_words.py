@@ -56,12 +56,16 @@ class Phrases(Generic[Meaning]):
         return None
 
     def within(self, words: list[str]) -> list[tuple[int, Meaning]]:
-        """Return the place and the meaning of every phrase in the words."""
-        starts = self._by_first.keys() & set(words)
-        if not starts:  # of most titles
+        """Return the place and the meaning of every phrase in the words.
+
+        The longest counts and phrases do not overlap: 'not signed' holds no 'signed'.
+        """
+        if self._by_first.keys().isdisjoint(words):  # of most titles
             return []
-        return [
-            (place, found[1])
-            for place, word in enumerate(words)
-            if word in starts and (found := self.at(words, place))
-        ]
+        phrases = []
+        place = 0
+        while place < len(words):
+            if found := self.at(words, place):
+                phrases.append((place, found[1]))
+            place += found[0] if found else 1
+        return phrases
