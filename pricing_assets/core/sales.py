@@ -20,55 +20,51 @@ MAX_DIFFERENCE_SHARE = Decimal("0.03")
 whichever is more: exchange rates and rounding."""
 
 SALES_SQL = """
-WITH RECURSIVE dated AS (
+WITH RECURSIVE dated AS MATERIALIZED (
     SELECT
-        id, item_id, venue, price_usd, sold_at,
-        sold_at - lag(sold_at) OVER (PARTITION BY item_id, venue ORDER BY sold_at, id)
-            <= to_days({days}) AS goes_on
+        row_number() OVER (ORDER BY item_id, venue, sold_at, id) AS place,
+        id, item_id, venue, price_usd, sold_at
     FROM {observations}
     WHERE sold_at IS NOT NULL AND venue IS NOT NULL AND price_usd IS NOT NULL
 ),
--- Between neighbours further apart than a sale can be nothing is compared: what lies
--- before and after such a gap is worked on apart.
-stretches AS (
-    SELECT
-        id, item_id, venue, price_usd, sold_at,
-        count(*) FILTER (WHERE NOT coalesce(goes_on, false)) OVER (
-            PARTITION BY item_id, venue ORDER BY sold_at, id
-            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-        ) AS stretch
-    FROM dated
+alike AS MATERIALIZED (
+    SELECT earlier.place AS earlier, later.place AS later
+    FROM dated AS earlier
+    JOIN dated AS later USING (item_id, venue)
+    WHERE later.place > earlier.place
+        AND later.sold_at <= earlier.sold_at + to_days({days})
+        AND abs(later.price_usd - earlier.price_usd)
+            <= greatest({usd}, {share} * greatest(later.price_usd, earlier.price_usd))
 ),
--- Each round takes one sale out of every stretch: its first observation that has no sale
--- yet, and all that are the same as that one.
+-- Which observations start a sale. One does when no earlier one that is like it does, so it
+-- stays open until all of those are decided; one that is like a first is none and leaves.
 rounds AS (
-    SELECT *, {same_as_first} AS same, {first_id} AS sale_id
-    FROM stretches
-    WINDOW remaining AS {remaining}
+    SELECT place, place NOT IN (SELECT later FROM alike) AS first
+    FROM dated
     UNION ALL
-    SELECT
-        id, item_id, venue, price_usd, sold_at, stretch,
-        {same_as_first} AS same, {first_id} AS sale_id
-    FROM rounds
-    WHERE NOT same
-    WINDOW remaining AS {remaining}
+    SELECT candidate.place, count(before.place) = 0 AS first
+    FROM rounds AS candidate
+    LEFT JOIN alike ON alike.later = candidate.place
+    LEFT JOIN rounds AS before ON before.place = alike.earlier
+    WHERE NOT candidate.first
+    GROUP BY candidate.place
+    HAVING NOT coalesce(bool_or(before.first), false)
+),
+firsts AS MATERIALIZED (SELECT place FROM rounds WHERE first),
+joined AS (
+    SELECT alike.later AS place, min(firsts.place) AS first
+    FROM alike
+    JOIN firsts ON firsts.place = alike.earlier
+    GROUP BY alike.later
 )
-SELECT id, sale_id FROM rounds WHERE same
+SELECT dated.id, coalesce(start.id, dated.id) AS sale_id
+FROM dated
+LEFT JOIN joined USING (place)
+LEFT JOIN dated AS start ON start.place = joined.first
 UNION ALL
 SELECT id, id AS sale_id FROM {observations}
 WHERE sold_at IS NULL OR venue IS NULL OR price_usd IS NULL
 """
-
-_REMAINING = (
-    "(PARTITION BY item_id, venue, stretch ORDER BY sold_at, id "
-    "ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)"
-)
-_FIRST_PRICE = "first_value(price_usd) OVER remaining"
-_SAME_AS_FIRST = (
-    f"(sold_at - first_value(sold_at) OVER remaining <= to_days({MAX_DAYS_APART}) "
-    f"AND abs(price_usd - {_FIRST_PRICE}) <= greatest({MAX_DIFFERENCE_USD}, "
-    f"{MAX_DIFFERENCE_SHARE} * greatest(price_usd, {_FIRST_PRICE})))"
-)
 
 
 def sales_sql(observations: str) -> str:
@@ -98,7 +94,6 @@ def sales_sql(observations: str) -> str:
     return SALES_SQL.format(
         observations=observations,
         days=MAX_DAYS_APART,
-        remaining=_REMAINING,
-        same_as_first=_SAME_AS_FIRST,
-        first_id="first_value(id) OVER remaining",
+        usd=MAX_DIFFERENCE_USD,
+        share=MAX_DIFFERENCE_SHARE,
     )

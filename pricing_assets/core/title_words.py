@@ -23,7 +23,10 @@ def plain(title: str) -> str:
     Single spaces; initials lose their full stops, so that J.J. is one word. Upper case
     comes first because some letters, such as the dotless i, have no other way back.
     """
-    text = unicodedata.normalize("NFKD", title.upper()).lower()
+    if title.isascii():  # most titles; spared the undressing
+        text = title.lower()
+    else:
+        text = unicodedata.normalize("NFKD", title.upper()).lower()
     return _INITIALS.sub(r"\1", " ".join(_MARKS.sub("", text).split()))
 
 
