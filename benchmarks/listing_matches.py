@@ -42,7 +42,8 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import NamedTuple
 
-from pricing_assets.core.matching import Match, Matcher, Wanted
+from pricing_assets.core.judging import Wanted
+from pricing_assets.core.matching import Match, Matcher
 
 ROOT = Path(__file__).resolve().parent.parent
 LABELS = ROOT / "tests" / "labels" / "listing_matches.csv"

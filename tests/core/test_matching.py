@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.listing_matches import LABELS, measure
+from pricing_assets.core.judging import WEIGHTS, Wanted
 from pricing_assets.core.listing_words import EXCLUDING
-from pricing_assets.core.matching import WEIGHTS, Match, Matcher, Variant, Wanted
+from pricing_assets.core.matching import Match, Matcher, Variant
 
 DUNE = Wanted("book", "Dune", "9780441172719", "Frank Herbert", binding="mass market")
 CATCHER = Wanted("book", "The Catcher in the Rye", "9780316769174", "J. D. Salinger")
