@@ -43,10 +43,12 @@ _log = logging.getLogger(__name__)
 class AskSummary:
     """What asking brought: calls by result, and what they cost.
 
+    `not_covered` are answers without a call: the source does not go by such keys.
     `unanswered` were not sent, since their source takes no questions now; they stay in the queue.
     """
 
     calls: int = 0
+    not_covered: int = 0
     recovered: int = 0
     unanswered: int = 0
     results: dict[str, int] = field(default_factory=dict)
@@ -55,6 +57,9 @@ class AskSummary:
 
     def count(self, reply: Reply) -> None:
         """Count one answer."""
+        if not reply.attempts:
+            self.not_covered += 1
+            return
         self.calls += 1
         self.results[reply.result] = self.results.get(reply.result, 0) + 1
         self.cost_usd += float(reply.cost_usd)
@@ -152,7 +157,7 @@ class _Asking:
         committing: asyncio.Task[None] | None = None
         questions = ((self._access.source(ask.source), _query(ask)) for ask in asks)
         async for reply in client.ask_many(questions):
-            if not reply.attempts:
+            if not reply.is_fetch:
                 self.summary.unanswered += 1
                 continue
             self._spool.append(reply)

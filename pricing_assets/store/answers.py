@@ -70,10 +70,11 @@ def commit_replies(
 
     Args:
         replies: At most one for each (item, source). One that was never sent, since its source
-            took no questions, is no fetch: it leaves nothing, and stays in the queue.
+            took no questions, is no fetch: it leaves nothing, and stays in the queue. That a
+            source does not cover an item is an answer, at no cost.
         sources: Facts by stored source name.
     """
-    replies = [reply for reply in replies if reply.attempts]
+    replies = [reply for reply in replies if reply.is_fetch]
     index = _index_rows(database, replies)
     # An answer that is found on disk after a crash may have been committed before it.
     replies = [reply for reply in replies if not _is_filed(reply, index)]
@@ -343,14 +344,14 @@ def _file_listings(
         .values(superseded_at=staged.c.observed_at)
         .where(same_listing, listings.c.superseded_at.is_(None), changed)
     )
-    # An ask that its source no longer shows is withdrawn; a sale stays a sale.
+    # An ask or a bid that its source no longer shows is withdrawn; a sale stays a sale.
     bulk.execute(
         sa.update(listings)
         .values(superseded_at=answered.c.observed_at)
         .where(
             listings.c.item_id == answered.c.item_id,
             listings.c.source == answered.c.source,
-            listings.c.kind == "ask",
+            listings.c.kind.in_(("ask", "offer")),
             answered.c.answered,
             listings.c.superseded_at.is_(None),
             ~sa.exists(sa.select(staged.c.item_id).where(same_listing)).correlate(listings),

@@ -17,13 +17,14 @@ def register_sources(database: Database, sources: Mapping[str, Source], prefix: 
     """Make sure every source has its row; a row that exists keeps what was set in it.
 
     Args:
-        sources: The registered sources by name.
+        sources: The sources that can be used, by name; those of them that are
+            `active_by_default` are asked.
         prefix: Put before every name: `sandbox:` in the sandbox profile.
     """
-    wanted = {prefix + name for name in sources}
-    active = sa.select(t.data_sources.c.name).where(t.data_sources.c.is_active)
-    present = {row.name for row in database.rows(active)}
-    if present == wanted:
+    wanted = {prefix + name for name, source in sources.items() if source.active_by_default}
+    present = database.rows(sa.select(t.data_sources.c.name, t.data_sources.c.is_active))
+    are_there = {row.name for row in present} >= {prefix + name for name in sources}
+    if are_there and {row.name for row in present if row.is_active} == wanted:
         return
     database.upsert(
         t.data_sources,

@@ -79,7 +79,10 @@ def call_counts(database: Database, run_id: str | None = None) -> dict[str, Any]
     """Return the calls made, saved, failed and their cost, of one run or of all."""
     calls = t.api_calls
     made = sa.select(
-        sa.func.count().label("calls"),
+        # Without an attempt: what a source does not cover.
+        sa.func.coalesce(sa.func.sum(sa.case((calls.c.attempts > 0, 1), else_=0)), 0).label(
+            "calls"
+        ),
         sa.func.coalesce(sa.func.sum(calls.c.cost_usd), 0).label("cost"),
         sa.func.sum(sa.case((calls.c.result == "error", 1), else_=0)).label("errors"),
     )

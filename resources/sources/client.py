@@ -99,6 +99,11 @@ class Reply:
     result: FetchResult
     cost_usd: Decimal
 
+    @property
+    def is_fetch(self) -> bool:
+        """Whether something was learnt, or tried: not where asking was useless."""
+        return self.attempts > 0 or self.result != "error"
+
 
 @dataclass(slots=True)
 class _Lane:

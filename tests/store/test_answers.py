@@ -16,6 +16,7 @@ from pricing_assets.store.answers import commit_replies
 from pricing_assets.store.comps import update_comps
 from pricing_assets.store.decisions import decide
 from pricing_assets.store.queue import count_open_asks, take_asks
+from pricing_assets.store.status import call_counts
 from pricing_assets.store.unified_index import disagreements
 from resources.database import Database
 from tests.examples import (
@@ -185,6 +186,22 @@ def test_a_card_has_its_name_for_a_title_and_its_estimates_are_no_sales(
     commit(database, later)
     stored = rows(database, t.price_listings, "observed_at")
     assert [entry["superseded_at"] for entry in stored] == [NOON + DAY, None]
+
+
+def test_that_a_source_does_not_cover_an_item_is_an_answer_without_a_call(
+    database: Database,
+) -> None:
+    not_covered = replace(
+        reply(1, LIBRARY), attempts=0, status=None, body=b"", sha256=None, cost_usd=Decimal(0)
+    )
+    commit(database, not_covered)
+    assert count_open_asks(database, (), now=NOON) == 11
+    known = row(database, t.unified_index, t.unified_index.c.last_fetched_at.is_not(None))
+    assert (known.source, known.result, known.misses) == (LIBRARY, "not_found", 1)
+    call = row(database, t.api_calls)
+    assert (call.attempts, call.result, call.cost_usd) == (0, "not_found", 0)
+    assert call_counts(database)["made"] == 0
+    assert disagreements(database) == {}
 
 
 def test_a_batch_is_whole_or_absent(database: Database) -> None:
