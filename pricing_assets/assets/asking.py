@@ -220,7 +220,7 @@ class _Asking:
 
 
 def _query(ask: Ask) -> ItemQuery:
-    return ItemQuery(ask.item_id, ask.category, ask.natural_key, ask.title, ask.authors)
+    return ItemQuery(ask.item_id, ask.category, ask.natural_key, ask.title)
 
 
 def _facts(database: Database, access: SourceAccess) -> dict[str, SourceFacts]:

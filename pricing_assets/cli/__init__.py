@@ -7,10 +7,13 @@ import click
 
 COMMANDS = {
     "demo": ("pricing_assets.cli.demo:demo", "2,000 books from scan to training set, simulated."),
-    "scan": ("pricing_assets.cli.scan:scan", "Scan books by ISBN, typed or from a file."),
+    "scan": (
+        "pricing_assets.cli.scan:scan",
+        "Scan books, cards and minifigures, typed or from a file.",
+    ),
     "run": ("pricing_assets.cli.run:run", "Take what is pending through all assets."),
     "status": ("pricing_assets.cli.status:status", "Scans, items, training quality and calls."),
-    "explain": ("pricing_assets.cli.explain:explain", "What is known of a book, and why."),
+    "explain": ("pricing_assets.cli.explain:explain", "What is known of an item, and why."),
     "training-set": ("pricing_assets.cli.training_set:training_set", "Build training sets."),
     "db": ("pricing_assets.cli.db:db", "Upgrade and check the database."),
     "sandbox": ("pricing_assets.cli.sandbox:sandbox", "Serve simulated vendors."),

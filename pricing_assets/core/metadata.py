@@ -15,6 +15,12 @@ FIELDS: Mapping[str, float] = CATEGORIES["book"].weights
 EXTRA_FIELDS = CATEGORIES["book"].extra
 """Fields of a book that are kept when a source gives them, without counting."""
 
+MERGED = tuple(dict.fromkeys(f.name for c in CATEGORIES.values() for f in c.fields))
+"""The fields of all categories: a source gives an item those of its own."""
+
+TITLES = tuple(dict.fromkeys(category.title for category in CATEGORIES.values()))
+"""The fields that say to a person which item it is."""
+
 SOURCE_PRECEDENCE = ("open_library", "google_books")
 """Whose word counts where two sources know a field, best first."""
 
@@ -79,8 +85,8 @@ def merge_sql(versions: str) -> str:
         versions: Relation with columns item_id, source, observed_at, fields (JSON text).
 
     Returns:
-        A statement giving item_id, one text column for each of `FIELDS` and
-        `EXTRA_FIELDS`, and the source of the title as metadata_source.
+        A statement giving item_id, one text column for each of `MERGED`, and the source of
+        the title or name as metadata_source.
     """
     known = " ".join(
         f"WHEN replace(source, 'sandbox:', '') = '{name}' THEN {len(SOURCE_PRECEDENCE) - place}"
@@ -91,11 +97,12 @@ def merge_sql(versions: str) -> str:
     columns = ", ".join(
         f"arg_max(fields->>'{name}', {order}) "
         f"FILTER (WHERE coalesce(fields->>'{name}', '') <> '') AS {name}"
-        for name in (*FIELDS, *EXTRA_FIELDS)
+        for name in MERGED
     )
+    title = ", ".join(f"nullif(fields->>'{name}', '')" for name in TITLES)
     return (
         f"SELECT item_id, {columns}, "
         f"arg_max(source, {order}) "
-        "FILTER (WHERE coalesce(fields->>'title', '') <> '') AS metadata_source "
+        f"FILTER (WHERE coalesce({title}) IS NOT NULL) AS metadata_source "
         f"FROM {versions} GROUP BY item_id"
     )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-FORMAT_VERSION = "1.0"
+FORMAT_VERSION = "1.1"
 """Version of the files' layout. Removed or retyped column: major; added column: minor."""
 
 Role = Literal["key", "feature", "label", "label-derived", "split", "provenance"]
@@ -21,16 +21,21 @@ class Column:
 
 EXAMPLES = (
     Column("item_id", "VARCHAR", "key", "UUIDv5 of category and natural key"),
-    Column("category", "VARCHAR", "feature", "book"),
-    Column("natural_key", "VARCHAR", "key", "ISBN-13 of a book"),
+    Column("category", "VARCHAR", "feature", "book, card or minifigure"),
+    Column("natural_key", "VARCHAR", "key", "ISBN-13, card identifier or figure number"),
     Column("work_key", "VARCHAR", "key", "the work that the edition belongs to"),
-    Column("title", "VARCHAR", "feature", "title"),
+    Column("title", "VARCHAR", "feature", "title; name of a card or minifigure"),
     Column("authors", "VARCHAR", "feature", "authors, separated by commas"),
     Column("publisher", "VARCHAR", "feature", "publisher"),
     Column("publication_year", "INTEGER", "feature", "year of this edition"),
     Column("binding", "VARCHAR", "feature", "Hardcover, Paperback, Mass Market"),
     Column("page_count", "INTEGER", "feature", "pages"),
     Column("language", "VARCHAR", "feature", "language code, as the source gives it"),
+    Column("player_or_character", "VARCHAR", "feature", "whom a card shows"),
+    Column("set_name", "VARCHAR", "feature", "set of a card"),
+    Column("number", "VARCHAR", "feature", "number of a card in its set"),
+    Column("parallel", "VARCHAR", "feature", "variant of a card"),
+    Column("theme", "VARCHAR", "feature", "theme of a minifigure"),
     Column("ask_count", "BIGINT", "feature", "asks open at the as-of"),
     Column("ask_min", "DECIMAL(12,2)", "feature", "lowest open ask, USD"),
     Column("target_price", "DECIMAL(12,2)", "label", "median of the sold comps, USD"),

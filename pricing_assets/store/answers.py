@@ -23,7 +23,7 @@ from pricing_assets.core.categories.base import Category
 from pricing_assets.core.freshness import is_usable, misses_after, next_due
 from pricing_assets.core.metadata import MetadataVersion, completeness, merge
 from pricing_assets.schema import tables as t
-from resources.database import Bulk, Database
+from resources.database import Bulk, Database, arrow_type
 from resources.sources.client import Reply
 
 _MOMENT = pa.timestamp("us", tz="UTC")
@@ -224,9 +224,6 @@ def _update_items(
     if not merged:
         return
 
-    def column(name: str, kind: pa.DataType) -> pa.Array:
-        return pa.array([values.get(name) for values, _ in merged.values()], kind)
-
     titles = [categories[item].title for item in merged]
     images = [categories[item].image for item in merged]
     origins = [
@@ -238,14 +235,8 @@ def _update_items(
             {
                 "item_id": list(merged),
                 "title": _chosen(merged, titles),
+                "description": _chosen(merged, ["description"] * len(merged)),
                 "thumbnail_url": _chosen(merged, images),
-                **{
-                    name: column(name, pa.string())
-                    for name in ("description", "authors", "publisher", "binding", "language")
-                },
-                "publication_year": column("publication_year", pa.int64()),
-                "page_count": column("page_count", pa.int64()),
-                "work_key": column("work_key", pa.string()),
                 "metadata_source": pa.array(
                     [
                         origin[title][0] if title in origin else None
@@ -258,20 +249,54 @@ def _update_items(
             }
         )
     )
-    common = ("title", "description", "thumbnail_url", "metadata_source", "field_origins")
+    common = ("description", "thumbnail_url", "metadata_source", "field_origins", "quality_score")
     bulk.execute(
         sa.update(t.items)
-        .values(**{name: staged.c[name] for name in (*common, "quality_score")}, updated_at=now)
+        .values(
+            # A name may be known from the key alone.
+            title=sa.func.coalesce(staged.c.title, t.items.c.title),
+            **{name: staged.c[name] for name in common},
+            updated_at=now,
+        )
         .where(t.items.c.id == staged.c.item_id)
     )
-    own = ("authors", "publisher", "publication_year", "binding", "page_count", "language")
-    bulk.execute(
-        sa.update(t.books)
-        .values(
-            **{name: staged.c[name] for name in (*own, "work_key")}, cover_type=staged.c.binding
+    for category in CATEGORIES.values():
+        of_it = {item: values for item, values in merged.items() if categories[item] is category}
+        if of_it:
+            _update_own(bulk, category, of_it)
+
+
+def _update_own(bulk: Bulk, category: Category, merged: Mapping[str, tuple[Any, Any]]) -> None:
+    """Write the fields that the category's own table has, but for those of the key."""
+    table = t.CATEGORY_TABLES[category.name]
+    names = {
+        column.name: _COPIES.get(column.name, column.name)
+        for column in table.columns
+        if _COPIES.get(column.name, column.name) in category.own
+    }
+    staged = bulk.stage(
+        pa.table(
+            {
+                "item_id": list(merged),
+                **{
+                    column: pa.array(
+                        [values.get(field) for values, _ in merged.values()],
+                        arrow_type(table.c[column].type),
+                    )
+                    for column, field in names.items()
+                },
+            }
         )
-        .where(t.books.c.item_id == staged.c.item_id)
     )
+    bulk.execute(
+        sa.update(table)
+        .values({name: sa.func.coalesce(staged.c[name], table.c[name]) for name in names})
+        .where(table.c.item_id == staged.c.item_id)
+    )
+
+
+_COPIES = {"cover_type": "binding"}
+"""Columns that repeat a field under the name that an older system's SQL asks for."""
 
 
 def _chosen(merged: Mapping[str, tuple[Any, Any]], names: Iterable[str]) -> pa.Array:

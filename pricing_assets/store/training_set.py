@@ -23,7 +23,7 @@ import sqlalchemy as sa
 
 from pricing_assets.core.comps import comps_sql
 from pricing_assets.core.gate import POLICIES, Policy
-from pricing_assets.core.metadata import merge_sql
+from pricing_assets.core.metadata import TITLES, merge_sql
 from pricing_assets.core.periods import as_of, month_end
 from pricing_assets.core.training import EXAMPLES, FORMAT_VERSION, split_sql
 from pricing_assets.core.training_card import card
@@ -159,10 +159,12 @@ def _derive(duck: duckdb.DuckDBPyConnection, policy: Policy) -> None:
     )
     duck.execute(f"CREATE TABLE described AS {merge_sql('wanted')}")
     work = work_sql("d.work_key", "d.title", "d.authors", "a.item_id")
+    titles = ", ".join(f"d.{name}" for name in TITLES)
     expressions = {
         "category": "i.category",
         "natural_key": "i.natural_key",
         "work_key": work,
+        "title": f"coalesce({titles})",
         "target_price": "a.sold_median",
         "sold_comps_count": "a.sold_count",
         "sold_comps_min": "a.sold_min",

@@ -112,4 +112,4 @@ def test_it_fails_and_stops_the_paid_steps_where_index_and_store_disagree(
     pending = platform.count(
         t.scans, t.scans.c.status == "accepted", t.scans.c.processed_at.is_(None)
     )
-    assert pending == 5
+    assert pending == 4

@@ -92,7 +92,7 @@ def test_status_in_words_says_that_it_is_simulated(invoke: Invoke) -> None:
     shown = invoke("status").output
     assert "simulated" in shown
     assert "13 accepted, 1 rejected, 0 pending" in shown
-    assert "48 made" in shown
+    assert "60 made" in shown
 
 
 def test_scans_of_another_user_are_not_shown(invoke: Invoke) -> None:

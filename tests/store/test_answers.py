@@ -158,6 +158,7 @@ def test_a_card_has_its_name_for_a_title_and_its_estimates_are_no_sales(
         }
     )
     database.upsert(t.items, scanned)
+    database.upsert(t.cards, scanned.select(["id"]).rename_columns(["item_id"]))
     fields = {
         "name": "Charizard",
         "set_name": "Base",
@@ -172,6 +173,8 @@ def test_a_card_has_its_name_for_a_title_and_its_estimates_are_no_sales(
     assert (found.metadata_source, found.quality_score) == ("pokemontcg", 0.6)
     assert (found.metadata_fetched_at, found.market_fetched_at) == (NOON, None)
     assert row(database, t.metadata_versions).completeness == 0.6
+    own = row(database, t.cards)
+    assert (own.name, own.set_name, own.number, own.year) == ("Charizard", "Base", "4", None)
     estimate = row(database, t.price_listings)
     assert (estimate.kind, estimate.price, estimate.sold_at) == (
         "estimate",

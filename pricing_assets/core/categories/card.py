@@ -8,12 +8,14 @@ Two kinds of identifier, in lower case:
   player or character, and where it has them parallel and print run:
   ``1986|fleer|57|michael jordan``, ``2023|bowman chrome|bcp50|ethan salas|refractor|499``
 
-Not here: what a listing's title says of a card; which copy it is and how it was graded.
+Not here: how a title is read (`core.card_titles`); which copy it is and how it was graded.
 """
 
 import re
 import unicodedata
+from collections.abc import Mapping
 
+from pricing_assets.core.card_titles import read_card_title
 from pricing_assets.core.categories.base import Category, Field
 
 MAX_CODE_LENGTH = 128
@@ -55,6 +57,32 @@ def is_game_card(key: str) -> bool:
     return key.isascii() and _GAME_CARD(key) is not None
 
 
+def key_of_title(title: str) -> str | None:
+    """Return the identifier of the card that a title names.
+
+    A name alone, without year or set, names too many cards.
+    """
+    read = read_card_title(title)
+    return natural_key(read.identifier) if read.year or read.set_name else None
+
+
+def key_fields(key: str) -> Mapping[str, str | int]:
+    """Return what stands between the bars; nothing of a trading card game's code."""
+    if is_game_card(key):
+        return {}
+    read = read_card_title(key)
+    fields: dict[str, str | int | None] = {
+        "name": read.player.title(),
+        "player_or_character": read.player.title(),
+        "set_name": read.set_name.title(),
+        "year": int(read.year) if read.year else None,
+        "number": read.number.upper(),
+        "parallel": read.parallel.title(),
+        "print_run": read.print_run,
+    }
+    return {name: value for name, value in fields.items() if value not in (None, "")}
+
+
 CATEGORY = Category(
     name="card",
     fields=(
@@ -74,4 +102,7 @@ CATEGORY = Category(
     title="name",
     image="image",
     natural_key=natural_key,
+    codes="a code of set and number (base1-4), or a title with year, set, number and name",
+    key_fields=key_fields,
+    key_of_title=key_of_title,
 )

@@ -6,6 +6,7 @@ catalogue an item is of; a figure known under both is two items until somebody s
 """
 
 import re
+from collections.abc import Mapping
 
 from pricing_assets.core.categories.base import Category, Field
 
@@ -30,6 +31,22 @@ def natural_key(code: str) -> str | None:
     return text if _BRICKLINK(text) else None
 
 
+# Without being told, only what the numbers of figures nearly all look like: 'shelf12' and
+# 'isbn10' are remarks.
+_EVIDENT = re.compile(r"[a-z]{2,4}\d{3,4}(?:[a-z]|c\d{2})?|\d{4,6}pb\d{2,4}|fig-\d{6}").fullmatch
+
+
+def certain_key(code: str) -> str | None:
+    """Return the figure's number of a code that looks like nothing else."""
+    key = natural_key(code)
+    return key if key is not None and _EVIDENT(key) else None
+
+
+def key_fields(key: str) -> Mapping[str, str]:
+    """Return the number in the catalogue."""
+    return {"set_number": key}
+
+
 def is_rebrickable(key: str) -> bool:
     """Whether a natural key is a number of Rebrickable's; else it is one of BrickLink's."""
     return key.startswith("fig-")
@@ -39,7 +56,12 @@ CATEGORY = Category(
     name="minifigure",
     fields=(
         Field("name", "of the figure, with what sets the variant apart", 0.35),
-        Field("set_number", "number in the catalogue that was asked, such as sw0001", 0.15),
+        Field(
+            "set_number",
+            "number in the catalogue that was asked, such as sw0001",
+            0.15,
+            of_key=True,
+        ),
         Field("theme", "such as Star Wars", 0.15),
         Field("year", "of release", 0.15),
         Field("part_count", "number of parts", 0.10),
@@ -49,4 +71,7 @@ CATEGORY = Category(
     title="name",
     image="image",
     natural_key=natural_key,
+    codes="its number at BrickLink (sw0001) or Rebrickable (fig-000123)",
+    key_fields=key_fields,
+    certain_key=certain_key,
 )
