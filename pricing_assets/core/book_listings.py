@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any
 
 from pricing_assets.core import listing_words as known
 from pricing_assets.core.codes import read_code
@@ -37,6 +38,18 @@ class BookListings:
         self._volume = _volume(plain_words(plain(wanted.title)))
         self._bindings = frozenset(
             known.BINDINGS_OF[wanted.binding] if wanted.binding else known.BINDINGS.values()
+        )
+
+    @staticmethod
+    def wanted_item(key: str, fields: Mapping[str, Any]) -> Wanted:
+        """Return the book with this ISBN-13 as a wanted item."""
+        binding = str(fields.get("binding") or "").lower()
+        return Wanted(
+            "book",
+            fields.get("title") or "",
+            identifier=key,
+            author=(fields.get("authors") or "").partition(",")[0],
+            binding=binding if binding in known.BINDINGS_OF else "",
         )
 
     def judge(self, text: str, words: list[str], *, asked_by_identifier: bool) -> Judgement:

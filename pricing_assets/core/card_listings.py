@@ -1,5 +1,8 @@
 """Whether a listing's title names the trading card that was asked for."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from pricing_assets.core.card_titles import (
     CardTitle,
     plain_number,
@@ -22,6 +25,17 @@ class CardListings:
         self._player = self._card_title.player.split()
         self._set = frozenset(self._card_title.set_name.split())
         self._number = plain_number(self._card_title.number)
+
+    @staticmethod
+    def wanted_item(key: str, fields: Mapping[str, Any]) -> Wanted:
+        """Return the card as a wanted item: a game's code says nothing that titles say."""
+        number = fields.get("number")
+        said = (
+            *(fields.get(name) for name in ("year", "set_name", "name")),
+            f"#{number}" if number else None,
+        )
+        title = key if "|" in key else " ".join(str(word) for word in said if word)
+        return Wanted("card", title or key, identifier=key)
 
     def judge(self, text: str, words: list[str], *, asked_by_identifier: bool) -> Judgement:
         """Judge a title, given as plain text and as its words."""

@@ -13,6 +13,8 @@ download. A price for one piece is the caller's: the price over `lot_size`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 from pricing_assets.core import listing_words as known
 from pricing_assets.core.book_listings import BookListings
@@ -108,8 +110,8 @@ class Matcher:
         self._listings = CATEGORIES[wanted.category](wanted)
         own = plain_words(plain(f"{wanted.title} {wanted.author}"))
         self._may_be_lot = LOT_NAMES.isdisjoint(own)  # Salem's Lot
-        self._excluding = Phrases(_without_own(_excluding(wanted), own))
-        self._variants = Phrases(_without_own(_VARIANTS, own))
+        self._excluding = _phrases(*_without_own(_excluding(wanted), own))
+        self._variants = _phrases(*_without_own(tuple(_VARIANTS.items()), own))
 
     def match(self, title: str, *, condition: str = "", asked_by_identifier: bool = False) -> Match:
         """Judge one listing. Never raises, whatever the title.
@@ -175,15 +177,34 @@ _VARIANTS: Mapping[str, str] = {
 }
 
 
-def _excluding(wanted: Wanted) -> Mapping[str, str]:
+def wanted_item(category: str, key: str, fields: Mapping[str, Any]) -> Wanted:
+    """Return what is wanted when an item's market is asked for: any copy of it.
+
+    Args:
+        category: One of `CATEGORIES`.
+        key: The item's natural key.
+        fields: What is known of it, by the names of `core.categories`; None is unknown.
+    """
+    return CATEGORIES[category].wanted_item(key, fields)
+
+
+def _excluding(wanted: Wanted) -> tuple[tuple[str, str], ...]:
     phrases = [*known.EXCLUDING[""], *known.EXCLUDING[wanted.category]]
     if wanted.category == "minifigure" and wanted.identifier[:1].isdigit():
         phrases.extend(known.ONLY_FIGURES)
     phrases.extend(" ".join(plain_words(plain(phrase))) for phrase in wanted.excluding)
-    return {phrase: phrase for phrase in phrases if phrase}
+    return tuple((phrase, phrase) for phrase in phrases if phrase)
 
 
-def _without_own(meanings: Mapping[str, str], own: list[str]) -> Mapping[str, str]:
+@lru_cache(maxsize=256)
+def _phrases(*meanings: tuple[str, str]) -> Phrases[str]:
+    """Return phrases made for matching; most items have no word of them, and share them."""
+    return Phrases(dict(meanings))
+
+
+def _without_own(
+    meanings: tuple[tuple[str, str], ...], own: list[str]
+) -> tuple[tuple[str, str], ...]:
     """Return the phrases that are not in the wanted item's own words."""
     text = f" {' '.join(own)} "
-    return {phrase: means for phrase, means in meanings.items() if f" {phrase} " not in text}
+    return tuple(entry for entry in meanings if f" {entry[0]} " not in text)

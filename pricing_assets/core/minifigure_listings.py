@@ -1,7 +1,9 @@
 """Whether a listing's title names the minifigure, or the LEGO set, that was asked for."""
 
 import re
+from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any
 
 from pricing_assets.core.judging import (
     WEIGHTS,
@@ -24,6 +26,11 @@ class MinifigureListings:
         self._wants_set = wanted.identifier[:1].isdigit()
         key = wanted.identifier.partition("-")[0] if self._wants_set else wanted.identifier
         self._key_words = plain_words(plain(key))
+
+    @staticmethod
+    def wanted_item(key: str, fields: Mapping[str, Any]) -> Wanted:
+        """Return the figure with this number as a wanted item."""
+        return Wanted("minifigure", fields.get("name") or "", identifier=key)
 
     def judge(self, text: str, words: list[str], *, asked_by_identifier: bool) -> Judgement:
         """Judge a title, given as plain text and as its words."""

@@ -23,6 +23,7 @@ from pricing_assets.core.categories.base import Category
 from pricing_assets.core.freshness import is_usable, misses_after, next_due
 from pricing_assets.core.metadata import MetadataVersion, completeness, merge
 from pricing_assets.schema import tables as t
+from pricing_assets.store.matches import Confidence, confidence_of
 from resources.database import Bulk, Database, arrow_type
 from resources.sources.client import Reply
 
@@ -82,13 +83,15 @@ def commit_replies(
         return
     metadata = [reply for reply in replies if sources[reply.source].kind == "metadata"]
     market = [reply for reply in replies if sources[reply.source].kind != "metadata"]
+    seen = [reply.query for reply in replies if reply.answer and reply.answer.listings]
+    confidence = confidence_of(database, seen)
     with database.bulk() as bulk:
         bulk.upsert(t.payloads, _payloads(replies))
         bulk.upsert(t.api_calls, _api_calls(replies, run_id))
         quality = _file_metadata(bulk, database, metadata, now)
         # A metadata source may have estimates beside what an item is.
         estimates = [reply for reply in metadata if reply.answer and reply.answer.listings]
-        _file_listings(bulk, [*market, *estimates], sources, now)
+        _file_listings(bulk, [*market, *estimates], sources, confidence)
         _move_fetch_times(bulk, metadata, market)
         _file_index(bulk, replies, sources, index, quality)
 
@@ -306,7 +309,10 @@ def _chosen(merged: Mapping[str, tuple[Any, Any]], names: Iterable[str]) -> pa.A
 
 
 def _file_listings(
-    bulk: Bulk, replies: Sequence[Reply], sources: Mapping[str, SourceFacts], now: datetime
+    bulk: Bulk,
+    replies: Sequence[Reply],
+    sources: Mapping[str, SourceFacts],
+    confidence: Confidence,
 ) -> None:
     """Append what is new, supersede what changed, and withdraw asks that are gone."""
     rows: list[dict[str, Any]] = []
@@ -338,6 +344,7 @@ def _file_listings(
                     "sold_at": listing.sold_at,
                     "listed_at": listing.listed_at,
                     "observed_at": reply.requested_at,
+                    "match_confidence": confidence(reply.query, listing),
                     "payload_sha256": reply.sha256,
                 }
             )
@@ -408,6 +415,7 @@ _LISTING_SCHEMA: Mapping[str, pa.DataType] = {
     "sold_at": _MOMENT,
     "listed_at": _MOMENT,
     "observed_at": _MOMENT,
+    "match_confidence": pa.float64(),
     "payload_sha256": pa.string(),
 }
 

@@ -29,6 +29,7 @@ from pricing_assets.core.training import EXAMPLES, FORMAT_VERSION, split_sql
 from pricing_assets.core.training_card import card
 from pricing_assets.core.works import work_sql
 from pricing_assets.schema import tables as t
+from pricing_assets.store.matches import belongs
 from pricing_assets.store.snapshots import observed_as_of
 from resources.compute import duckdb_connection
 from resources.database import Database
@@ -109,7 +110,10 @@ def _load(duck: duckdb.DuckDBPyConnection, database: Database, at: datetime, san
         listings.c.source,
         listings.c.observed_at,
     ).where(
-        observed_as_of(at), listings.c.price_usd.is_not(None), listings.c.kind.in_(("sold", "ask"))
+        observed_as_of(at),
+        listings.c.price_usd.is_not(None),
+        belongs(),
+        listings.c.kind.in_(("sold", "ask")),
     )
     metadata = sa.select(
         versions.c.item_id, versions.c.source, versions.c.observed_at, versions.c.fields
