@@ -6,7 +6,10 @@ import sys
 import click
 
 COMMANDS = {
-    "demo": ("pricing_assets.cli.demo:demo", "2,000 books from scan to training set, simulated."),
+    "demo": (
+        "pricing_assets.cli.demo:demo",
+        "Books, cards, minifigures to a training set, simulated.",
+    ),
     "scan": (
         "pricing_assets.cli.scan:scan",
         "Scan books, cards and minifigures, typed or from a file.",

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -108,9 +109,22 @@ def _show_index(database: Database, key: str) -> None:
         click.echo("  no source yet: pricing run")
 
 
+def _market_sources(database: Database) -> Sequence[sa.Row[Any]]:
+    sources = t.data_sources
+    return database.rows(
+        sa.select(sources.c.categories).where(sources.c.is_active, sources.c.kind != "metadata")
+    )
+
+
 def _show_training(database: Database, item: sa.Row[Any]) -> None:
     if item.sold_comps_as_of is None:
-        click.echo("Market: not asked yet: pricing run")
+        known = any(
+            item.category in json.loads(row.categories) for row in _market_sources(database)
+        )
+        said = (
+            "not asked yet: pricing run" if known else f"no active source sells a {item.category}"
+        )
+        click.echo(f"Market: {said}")
         return
     click.echo(
         f"Market: {item.sold_comps_count} sold comps"

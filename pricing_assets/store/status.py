@@ -59,6 +59,15 @@ def status(database: Database, user_id: str) -> dict[str, Any]:
             .group_by(sa.text("1"))
         )
     }
+    categories = database.rows(
+        sa.select(
+            items.c.category,
+            sa.func.count().label("items"),
+            sa.func.sum(sa.case((items.c.in_training, 1), else_=0)).label("in_training"),
+        )
+        .group_by(items.c.category)
+        .order_by(items.c.category)
+    )
     return {
         "scans": {
             "accepted": counts.get("accepted", (0, 0))[0],
@@ -67,6 +76,10 @@ def status(database: Database, user_id: str) -> dict[str, Any]:
             "rejected_by_reason": {row.reason: row.scans for row in reasons},
         },
         "items": totals.items,
+        "by_category": {
+            row.category: {"items": row.items, "in_training": int(row.in_training)}
+            for row in categories
+        },
         "items_scored": int(totals.scored or 0),
         "in_training": int(totals.in_training or 0),
         "mean_training_quality": round(float(totals.mean or 0), 4),
