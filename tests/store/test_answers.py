@@ -106,7 +106,7 @@ def test_an_answer_is_stored_with_its_evidence(database: Database) -> None:
     assert (sale.currency, sale.exchange_rate_date) == ("USD", NOON.date())
     assert (sale.shipping, sale.condition, sale.bids) == (Decimal("3.99"), "Good", 4)
     assert (sale.sold_at, sale.listed_at, sale.observed_at) == (sold_at, None, NOON)
-    assert (sale.quantity, sale.match_confidence, sale.superseded_at) == (1, 1.0, None)
+    assert (sale.quantity, sale.match_confidence, sale.superseded_at) == (1, 0.95, None)
     assert disagreements(database) == {}
 
 
