@@ -64,7 +64,7 @@ async def _results(
     results: Counter[str] = Counter()
     async with SourceClient(
         Credentials({"PRICING_CONTACT": "benchmark@localhost"}),
-        base_urls={SOURCE: origin + sandbox.BASE_PATHS[SOURCE]},
+        base_urls={SOURCE: origin + sandbox.base_path(SOURCE)},
         rate_overrides={SOURCE: rate},
         limits_directory=directory / f"limits {rate:g}",
     ) as client:

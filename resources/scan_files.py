@@ -1,7 +1,7 @@
 """Files of scans: exports, scanner memories and dumps, read as batches of judged rows.
 
 Here: formats, encodings, columns, line numbers, and what makes a file unreadable.
-Not here: what a single code means (`core.codes`), where the rows go (the intake).
+Not here: what a single code means (`core.readings`), where the rows go (the intake).
 """
 
 import codecs
@@ -12,7 +12,7 @@ import json
 import re
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import chain, islice
@@ -21,8 +21,10 @@ from typing import IO, NamedTuple, cast
 
 import pyarrow as pa
 
+from pricing_assets.core.categories import CATEGORIES
 from pricing_assets.core.codes import MAX_CODE_LENGTH, REASONS, read_code
 from pricing_assets.core.items import item_id
+from pricing_assets.core.readings import read_item
 
 SCAN_SCHEMA = pa.schema(
     [
@@ -59,6 +61,7 @@ COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
         *("barcode", "barcodes", "barcodenumber"),
     ),
     "code": ("code", "codes", "scan", "scannedcode"),
+    "category": ("category", "itemcategory"),
     "time": ("scannedat", "scannedon", "scantime", "scandate", "timestamp", "datetime"),
 }
 """What a column may be called, by its role; lower case, without spaces and punctuation.
@@ -97,11 +100,12 @@ class UnreadableFile(ValueError):
 
 
 class _Record(NamedTuple):
-    """One data row before judgement: its codes, or the fault that hid them."""
+    """One data row before judgement: its codes and category, or the fault that hid them."""
 
     line: int
     codes: Sequence[str]
     scanned_at: str = ""
+    category: str | None = None
     fault: str | None = None
     detail: str = ""
 
@@ -276,11 +280,14 @@ def _from_json(number: int, line: str, value: object) -> _Record:
     found = [fields[name] for role in _CODE_ROLES for name in fields if roles[name] == role]
     times = (fields[name] for name in fields if roles[name] == "time")
     scanned_at = next((time for time in times if isinstance(time, str)), "")
+    said = (fields[name] for name in fields if roles[name] == "category")
+    named = next((name for name in said if isinstance(name, str)), "")
+    category = _category(named, roles.values())
     if not found:
         known = ", ".join(COLUMN_NAMES["isbn"][:3])
         return _Record(number, (line,), scanned_at, fault="no_code_field", detail=known)
     flat = chain.from_iterable(field if isinstance(field, list) else [field] for field in found)
-    return _Record(number, [c for c in flat if isinstance(c, str)] or ("",), scanned_at)
+    return _Record(number, [c for c in flat if isinstance(c, str)] or ("",), scanned_at, category)
 
 
 def _delimited(
@@ -295,19 +302,22 @@ def _delimited(
                 f"{name} has no column of codes: none is named {names}, ean, barcode or code, "
                 "and none reads as ISBNs. Name the column in the first line."
             )
-        layout = _Layout("", has_header=False, code_columns=(0,), time_column=None)
+        layout = _Layout("", has_header=False, code_columns=(0,))
     rows = _rows(lines, layout.delimiter)
     if layout.has_header:
         next(rows)
-    code_columns, time_column = layout.code_columns, layout.time_column
+    code_columns = layout.code_columns
     for number, row in rows:
         width = len(row)
         if width == 1 and len(row[0]) > MAX_LINE_LENGTH:
             yield _Record(number, row, fault="long_line", detail=f"{MAX_LINE_LENGTH:,}")
             continue
         codes = [row[i] for i in code_columns if i < width] or ("",)
-        time = "" if time_column is None or time_column >= width else row[time_column].strip()
-        yield _Record(number, codes, time)
+        time, named = (
+            "" if column is None or column >= width else row[column].strip()
+            for column in (layout.time_column, layout.category_column)
+        )
+        yield _Record(number, codes, time, _category(named, layout.roles))
 
 
 class _Layout(NamedTuple):
@@ -316,7 +326,9 @@ class _Layout(NamedTuple):
     delimiter: str
     has_header: bool
     code_columns: tuple[int, ...]
-    time_column: int | None
+    time_column: int | None = None
+    category_column: int | None = None
+    roles: Collection[str | None] = ("code",)
 
 
 def _layout(sample: Sequence[str]) -> _Layout | None:
@@ -325,8 +337,10 @@ def _layout(sample: Sequence[str]) -> _Layout | None:
     for delimiter, rows in tables.items():
         roles = [_role(field) for field in rows[0][1]]
         if codes := [i for wanted in _CODE_ROLES for i, r in enumerate(roles) if r == wanted]:
-            time = roles.index("time") if "time" in roles else None
-            return _Layout(delimiter, True, tuple(codes), time)
+            time, category = (
+                roles.index(role) if role in roles else None for role in ("time", "category")
+            )
+            return _Layout(delimiter, True, tuple(codes), time, category, frozenset(roles))
     best, layout = 0.5, None
     for delimiter, rows in tables.items():
         for column in range(min(max(len(row) for _, row in rows), 500)):
@@ -335,7 +349,7 @@ def _layout(sample: Sequence[str]) -> _Layout | None:
             # A column that only some rows have is the wreck of a wrong delimiter.
             share = good / len(rows)
             if share > best or (share == best and layout is None):
-                best, layout = share, _Layout(delimiter, False, (column,), None)
+                best, layout = share, _Layout(delimiter, False, (column,))
     return layout
 
 
@@ -401,11 +415,11 @@ def _quoted_row(
 
 
 def _batch(records: Sequence[_Record]) -> pa.RecordBatch:
-    seen: dict[str, _Judged] = {}
+    seen: dict[tuple[str, str | None], _Judged] = {}
     judged: list[_Judged] = []
     times: list[datetime | None] = []
     for record in records:
-        best = _best(record.codes, seen) if record.fault is None else _faulty(record)
+        best = _best(record, seen) if record.fault is None else _faulty(record)
         moment = None
         if record.scanned_at:
             moment = _moment(record.scanned_at)
@@ -420,11 +434,12 @@ def _batch(records: Sequence[_Record]) -> pa.RecordBatch:
     )
 
 
-def _best(codes: Sequence[str], seen: dict[str, _Judged]) -> _Judged:
+def _best(record: _Record, seen: dict[tuple[str, str | None], _Judged]) -> _Judged:
     """Return the first accepted of a row's codes, else the one refused most tellingly."""
     best: _Judged | None = None
-    for code in codes:
-        judged = seen.get(code) or seen.setdefault(code, _judge(code))
+    for code in record.codes:
+        key = (code, record.category)
+        judged = seen.get(key) or seen.setdefault(key, _judge(*key))
         if judged.reason is None:
             return judged
         if best is None or _RANK[judged.reason] < _RANK[cast("str", best.reason)]:
@@ -432,8 +447,17 @@ def _best(codes: Sequence[str], seen: dict[str, _Judged]) -> _Judged:
     return cast("_Judged", best)
 
 
-def _judge(code: str) -> _Judged:
-    reading = read_code(code)
+def _category(named: str, roles: Collection[str | None]) -> str | None:
+    """Return the category of a row's codes; None where neither it nor a column's name says."""
+    # Most files' categories are a shop's own, such as Fiction: those say nothing.
+    name = named.strip().lower().removesuffix("s")
+    if name in CATEGORIES:
+        return name
+    return None if "code" in roles else "book"
+
+
+def _judge(code: str, category: str | None) -> _Judged:
+    reading = read_item(code, category)
     identity = None
     if reading.category is not None and reading.natural_key is not None:
         identity = item_id(reading.category, reading.natural_key)

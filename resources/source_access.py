@@ -69,11 +69,18 @@ class SourceAccess:
         origin = self._origin or self._start_sandbox()
         moment = self._clock.fixed
         async with SourceClient(
-            credentials=Credentials(sandbox.CREDENTIALS),
+            credentials=Credentials(
+                {
+                    name: sandbox.credential(name)
+                    for source in self.sources.values()
+                    for name in source.credential_names
+                }
+            ),
             now=self._clock.now,
-            base_urls={name: origin + path for name, path in sandbox.BASE_PATHS.items()},
+            # Of every source, also of one that the sandbox does not play: none may go out.
+            base_urls={name: origin + sandbox.base_path(name) for name in self.sources},
             label_prefix=self.prefix,
-            rate_overrides=dict.fromkeys(sandbox.BASE_PATHS, SANDBOX_RATE),
+            rate_overrides=dict.fromkeys(self.sources, SANDBOX_RATE),
             headers=_market_date(moment),
             limits_directory=self._settings.limits,
         ) as client:

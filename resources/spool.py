@@ -18,7 +18,7 @@ from typing import IO
 
 import httpx
 
-from pricing_assets.core.answers import ItemQuery
+from pricing_assets.core.answers import Answer, ItemQuery
 from resources.presence import try_lock
 from resources.sources.base import Source, SourceError
 from resources.sources.client import Reply
@@ -134,7 +134,9 @@ def _reply(record: dict[str, object], source: Source) -> Reply:
     body = base64.b64decode(str(values.pop("body")))
     content_type = values["content_type"]
     answer = None
-    if values["result"] != "error":
+    if values["result"] != "error" and values["status"] is None:
+        answer = Answer("not_found")  # the source does not cover the item and was not asked
+    elif values["result"] != "error":
         response = httpx.Response(
             int(str(values["status"])),
             content=body,

@@ -29,7 +29,10 @@ KEPT_VARIABLES = (
 )
 """What the test run itself is told by its environment."""
 
-CREDENTIAL_ENDINGS = ("_API_KEY", "_CLIENT_ID", "_CLIENT_SECRET", "_TOKEN")
+CREDENTIAL_ENDINGS = (
+    *("_API_KEY", "_CLIENT_ID", "_CLIENT_SECRET", "_CONSUMER_KEY", "_CONSUMER_SECRET"),
+    *("_TOKEN", "_TOKEN_SECRET"),
+)
 
 
 # An example's time depends on what else the machine does; the suite's time on their number.

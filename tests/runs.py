@@ -35,7 +35,10 @@ from resources.sandbox.process import SandboxProcess
 from resources.settings import Settings
 from tests.conftest import ROOT
 
-SANDBOX_SOURCES = ("ebay_browse", "google_books", "open_library", "searchapi_ebay_sold")
+SANDBOX_SOURCES = (
+    *("booksrun", "ebay_browse", "google_books", "open_library", "searchapi_ebay_sold"),
+)
+"""Those that are asked about a book."""
 
 Asked = Counter[tuple[str, str]]
 """How often a sandbox answered about each (source, ISBN-13)."""

@@ -53,12 +53,15 @@ _log = logging.getLogger(__name__)
 class AskSummary:
     """What asking brought: calls by result, and what they cost.
 
+    `not_covered` are answers without a call: the source does not go by such keys.
+
     Attributes:
         postponed: Questions by source that were not sent, since the source is left in peace
             for a while after failures in a row, or takes none; they stay in the queue.
     """
 
     calls: int = 0
+    not_covered: int = 0
     recovered: int = 0
     postponed: dict[str, int] = field(default_factory=dict)
     results: dict[str, int] = field(default_factory=dict)
@@ -71,6 +74,9 @@ class AskSummary:
 
     def count(self, reply: Reply) -> None:
         """Count one answer."""
+        if not reply.attempts:
+            self.not_covered += 1
+            return
         self.calls += 1
         self.results[reply.result] = self.results.get(reply.result, 0) + 1
         self.cost_usd += float(reply.cost_usd)
@@ -289,7 +295,7 @@ class _Asking:
 
 
 def _query(ask: Ask) -> ItemQuery:
-    return ItemQuery(ask.item_id, ask.category, ask.natural_key, ask.title, ask.authors)
+    return ItemQuery(ask.item_id, ask.category, ask.natural_key, ask.title)
 
 
 def _facts(database: Database, access: SourceAccess) -> dict[str, SourceFacts]:

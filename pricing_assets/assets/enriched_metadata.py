@@ -31,7 +31,7 @@ SOURCES_POOL = "sources"
 
 @dg.asset(
     deps=[raw_scans, refresh_plan],
-    description="Title, authors, publisher and the rest of every scanned item, asked of the "
+    description="Title or name, authors, set, theme and the rest of every item, asked of the "
     "metadata sources where the unified index says it is worth it. Each field knows its "
     "source and time; a source's silence never overwrites a value.",
     group_name="enrichment",
@@ -85,11 +85,11 @@ def enriched_metadata(
             "preview": preview(
                 database,
                 sa.select(
-                    t.books.c.isbn13, items.c.title, t.books.c.authors, t.books.c.publisher,
-                    t.books.c.publication_year, t.books.c.binding, items.c.quality_score,
+                    items.c.category, items.c.natural_key, items.c.title, t.books.c.authors,
+                    t.books.c.publisher, t.books.c.publication_year, items.c.quality_score,
                     items.c.metadata_source,
                 )
-                .join(t.books, t.books.c.item_id == items.c.id)
+                .outerjoin(t.books, t.books.c.item_id == items.c.id)
                 .where(known)
                 .order_by(items.c.metadata_fetched_at.desc()),
             ),

@@ -22,7 +22,7 @@ from resources.database import Database
 from resources.settings import Settings
 from resources.source_access import SourceAccess
 
-MARKET_KINDS = ("sold", "ask")
+MARKET_KINDS = ("sold", "ask", "offer")
 
 PRICE_EDGES = (0, 2, 5, 10, 15, 20, 30, 50, 75, 100)
 """Edges of the price plot, USD; the gate's own thresholds are among them."""
@@ -32,9 +32,9 @@ _log = logging.getLogger(__name__)
 
 @dg.asset(
     deps=[enriched_metadata],
-    description="Sold listings and asks of every scanned item, append-only, and the number, "
-    "least, median and greatest price of what sold. Asks and estimates are never counted "
-    "as sold.",
+    description="Sold listings, asks and buyback bids of every scanned item, append-only, and the "
+    "number, least, median and greatest price of what sold. Asks, bids and estimates are never "
+    "counted as sold.",
     group_name="enrichment",
     owners=OWNERS,
     kinds={"python", "duckdb", "sql"},

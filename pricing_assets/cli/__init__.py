@@ -6,13 +6,19 @@ import sys
 import click
 
 COMMANDS = {
-    "demo": ("pricing_assets.cli.demo:demo", "2,000 books from scan to training set, simulated."),
-    "scan": ("pricing_assets.cli.scan:scan", "Scan books by ISBN, typed or from a file."),
+    "demo": (
+        "pricing_assets.cli.demo:demo",
+        "Books, cards, minifigures to a training set, simulated.",
+    ),
+    "scan": (
+        "pricing_assets.cli.scan:scan",
+        "Scan books, cards and minifigures, typed or from a file.",
+    ),
     "import": ("pricing_assets.cli.import_:import_", "Import a file of sold listings."),
     "run": ("pricing_assets.cli.run:run", "Take what is pending through all assets."),
     "refresh": ("pricing_assets.cli.refresh:refresh", "Renew old answers that no scan asks for."),
     "status": ("pricing_assets.cli.status:status", "Scans, items, training quality and calls."),
-    "explain": ("pricing_assets.cli.explain:explain", "What is known of a book, and why."),
+    "explain": ("pricing_assets.cli.explain:explain", "What is known of an item, and why."),
     "review": ("pricing_assets.cli.review:review", "Likely duplicates: list, accept, reject."),
     "sources": ("pricing_assets.cli.sources:sources", "What is asked, its limits and licences."),
     "calls": ("pricing_assets.cli.calls:calls", "Calls by source: errors, latency, cost."),

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from pricing_assets.cli.running import dagster_home, run_job
+from pricing_assets.core.categories.minifigure import is_rebrickable
 from pricing_assets.core.codes import isbn10_of
 from pricing_assets.store.decisions import counts_by_reason
 from pricing_assets.store.intake import IntakeCount, Readings, store_scans
@@ -23,10 +24,13 @@ from resources.clock import Clock
 from resources.database import Database
 from resources.inbox import content_hash
 from resources.sandbox.catalogue import Book, bundled_catalogue
+from resources.sandbox.collectibles import Minifigure, bundled_cards, bundled_minifigures
 from resources.scan_files import read_scans
 from resources.settings import DEFAULT_USER, Settings
 
 BOOKS = 2_000
+COLLECTIBLES = 60
+"""Cards, and as many minifigures, that are scanned beside the books."""
 
 BAD_CODES = (
     "9.78043902348E+12",
@@ -52,11 +56,12 @@ check digit, a fragment, a remark, an EAN of something else."""
     "--books",
     type=click.IntRange(min=1),
     default=None,
-    help=f"How many rows to scan  [default: {BOOKS:,} of the bundled catalogue, or all of FILE]",
+    help=f"How many books to scan  [default: {BOOKS:,} of the bundled catalogue, or all of FILE]",
 )
 def demo(catalogue: Path | None, books: int | None) -> None:
-    """Scan books and take them all the way to a training set, in real Dagster runs.
+    """Scan items and take them all the way to a training set, in real Dagster runs.
 
+    Books, and without --catalogue some cards and minifigures.
     Talks to simulated vendors only; prices are invented and marked as such. Run it again: what
     is fresh is not asked again.
 
@@ -117,22 +122,39 @@ def _readings(
 
 
 def _write_scans(path: Path, books: Sequence[Book], now: datetime) -> None:
-    """Write scans as they come from real hands: hyphens, ISBN-10s, lost zeros, repeats, junk."""
+    """Write scans as they come from real hands: hyphens, ISBN-10s, lost zeros, repeats, junk.
+
+    Then cards, which have to say that they are some, and minifigures, which have not.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["isbn", "scanned_at"])
+        writer.writerow(["code", "category", "scanned_at"])
         for number, book in enumerate(books):
             isbn10 = isbn10_of(book.isbn13)
             forms = (book.isbn13, f"{book.isbn13[:3]}-{book.isbn13[3:]}", isbn10 or book.isbn13)
             code = forms[number % 3]
             if isbn10 and isbn10.startswith("0") and not isbn10.startswith("00"):
                 code = isbn10.lstrip("0") if number % 6 == 5 else code
-            writer.writerow([code, now.isoformat()])
+            writer.writerow([code, "", now.isoformat()])
             if number % 50 == 0:
-                writer.writerow([book.isbn13, now.isoformat()])
+                writer.writerow([book.isbn13, "", now.isoformat()])
             if number % 100 == 0:
-                writer.writerow([BAD_CODES[number // 100 % len(BAD_CODES)], now.isoformat()])
+                bad = BAD_CODES[number // 100 % len(BAD_CODES)]
+                writer.writerow([bad, "", now.isoformat()])
+        for card in bundled_cards(COLLECTIBLES):
+            writer.writerow([card.identifier, "card", now.isoformat()])
+        for figure in _figures():
+            writer.writerow([figure.number, "", now.isoformat()])
+
+
+def _figures() -> list[Minifigure]:
+    """Return minifigures of both catalogues, most of them of the one that has a market."""
+    figures = bundled_minifigures()
+    of_bricklink = [figure for figure in figures if not is_rebrickable(figure.number)]
+    of_rebrickable = [figure for figure in figures if is_rebrickable(figure.number)]
+    share = COLLECTIBLES // 4
+    return of_bricklink[: COLLECTIBLES - share] + of_rebrickable[:share]
 
 
 def _summary(
@@ -160,6 +182,8 @@ def _summary(
         _row("", f"{number:>6,}  {decision}")
     if not calls["made"]:
         _row("", "Nothing was asked: everything is fresh.")
+    for category, counts in state["by_category"].items():
+        _row(f"{category}s", f"{counts['items']:>6,} items, {counts['in_training']:,} in training")
     _row("items scored", f"{state['items_scored']:,} of {state['items']:,}")
     _row("in training", f"{state['in_training']:,}, mean quality {state['mean_training_quality']}")
     provisional = ", provisional" if training["provisional"] else ""
@@ -173,6 +197,8 @@ def _summary(
     _row("read its card", str(settings.training_sets / month / "card.md"))
     _row("see the graph", "make ui   (then http://localhost:3000)")
     _row("ask about a book", f"{_bin()}pricing explain 9780316769174")
+    if settings.catalogue is None:
+        _row("about a card", f"{_bin()}pricing explain --category card base1-2")
     if settings.catalogue is not None:
         _row("go on with FILE", f"export PRICING_CATALOGUE={settings.catalogue}")
 

@@ -1,6 +1,8 @@
-"""`pricing explain`: everything the platform knows of one book, and why."""
+"""`pricing explain`: everything the platform knows of one item, and why."""
 
 import json
+import shlex
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,10 +10,11 @@ import click
 import sqlalchemy as sa
 
 from pricing_assets.cli.errors import Refusal
-from pricing_assets.core.codes import read_code
+from pricing_assets.core.categories import CATEGORIES
 from pricing_assets.core.freshness import ASK_REASONS
 from pricing_assets.core.gate import V1
 from pricing_assets.core.items import item_id
+from pricing_assets.core.readings import read_item
 from pricing_assets.schema import tables as t
 from pricing_assets.store.conflicts import conflicts_of
 from pricing_assets.store.decisions import next_reasons
@@ -23,29 +26,37 @@ from resources.settings import DEFAULT_USER, Settings
 
 
 @click.command()
-@click.argument("isbn")
+@click.argument("code")
+@click.option(
+    "--category",
+    type=click.Choice(list(CATEGORIES)),
+    help="What CODE is. Without it an ISBN is a book, and sw0001 a minifigure.",
+)
 @click.option("--user", default=DEFAULT_USER, show_default=True, help="Whose scans are shown.")
-def explain(isbn: str, user: str) -> None:
-    """Say what is known of a book, from where and since when, and what it needs.
+def explain(code: str, category: str | None, user: str) -> None:
+    """Say what is known of an item, from where and since when, and what it needs.
 
     \b
-    Example:
+    Examples:
       pricing explain 9780316769174
+      pricing explain --category card base1-4
     """
-    reading = read_code(isbn)
+    reading = read_item(code, category)
     if reading.category is None or reading.natural_key is None:
-        raise click.UsageError(f"{isbn[:40]!r} is not an ISBN: {reading.note}")
+        raise click.UsageError(f"{code[:40]!r} names no item: {reading.note}")
     key = item_id(reading.category, reading.natural_key)
     with open_database(Settings.from_env()) as database:
+        own = t.CATEGORY_TABLES[reading.category]
         found = database.rows(
-            sa.select(*t.items.columns, *(c for c in t.books.columns if c.name != "item_id"))
-            .join(t.books, t.books.c.item_id == t.items.c.id)
+            sa.select(*t.items.columns, *(c for c in own.columns if c.name != "item_id"))
+            .join(own, own.c.item_id == t.items.c.id)
             .where(t.items.c.id == key)
         )
         if not found:
+            said = f"--category {category} " if category else ""
             raise Refusal(
                 f"{reading.natural_key} was never scanned. Scan it: "
-                f"pricing scan {reading.natural_key} && pricing run"
+                f"pricing scan {said}{shlex.quote(reading.natural_key)} && pricing run"
             )
         _show_item(found[0])
         _show_conflicts(database, key)
@@ -57,21 +68,28 @@ def explain(isbn: str, user: str) -> None:
 
 def _show_item(item: sa.Row[Any]) -> None:
     origins = json.loads(item.field_origins or "{}")
-    click.echo(f"{item.title or '(title unknown)'}  {item.isbn13}")
-    for name in (
-        *("title", "authors", "publisher", "publication_year", "binding"),
-        *("page_count", "language", "work_key"),
-    ):
-        value = getattr(item, name)
-        if value is not None and name in origins:
-            source, since = origins[name]
-            click.echo(f"  {name:<18} {str(value)[:60]:<60} {source}, {since[:16]}")
-        elif value is None:
-            click.echo(f"  {name:<18} unknown")
-        elif name == "work_key":
-            click.echo(f"  {name:<18} {value[:60]:<60} told from title, author and editions")
+    click.echo(f"{item.title or '(title unknown)'}  {item.natural_key}")
+    shown = item._mapping
+    for field in CATEGORIES[item.category].fields:
+        if field.name not in shown or field.of_key or field.name in _LONG:
+            continue
+        value = shown[field.name]
+        if value is None:
+            click.echo(f"  {field.name:<18} unknown")
+        else:
+            source, since = origins.get(field.name, (_told_from(field.name), ""))
+            told = f"{source}, {since[:16]}" if since else source
+            click.echo(f"  {field.name:<18} {str(value)[:60]:<60} {told}")
     if item.quality_score is not None:
         click.echo(f"  {'completeness':<18} {item.quality_score:.0%}")
+
+
+_LONG = ("description", "thumbnail_url")
+
+
+def _told_from(name: str) -> str:
+    """Say where a field comes from that no source gave."""
+    return "told from title, author and editions" if name == "work_key" else "its key"
 
 
 def _show_conflicts(database: Database, key: str) -> None:
@@ -116,9 +134,22 @@ def _show_index(database: Database, key: str, now: datetime) -> None:
         click.echo(f"  {source:<30} {action + ': ' + reason:<18} {fetched}")
 
 
+def _market_sources(database: Database) -> Sequence[sa.Row[Any]]:
+    sources = t.data_sources
+    return database.rows(
+        sa.select(sources.c.categories).where(sources.c.is_active, sources.c.kind != "metadata")
+    )
+
+
 def _show_training(database: Database, item: sa.Row[Any], now: datetime) -> None:
     if item.sold_comps_as_of is None:
-        click.echo("Market: not asked yet: pricing run")
+        known = any(
+            item.category in json.loads(row.categories) for row in _market_sources(database)
+        )
+        said = (
+            "not asked yet: pricing run" if known else f"no active source sells a {item.category}"
+        )
+        click.echo(f"Market: {said}")
         return
     prices = shown_prices(database, item.id, now=now)
     spread = f", ${prices.low} to ${prices.high}, median ${prices.median}" if prices.sold else ""

@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 import pyarrow as pa
 
-from pricing_assets.core.codes import read_code
+from pricing_assets.core.categories import CATEGORIES
 from pricing_assets.core.items import item_id
+from pricing_assets.core.readings import read_item
 from pricing_assets.store.intake import IntakeCount, Readings, store_scans
 from pricing_assets.store.opening import open_database
 from resources.clock import Clock
@@ -25,12 +26,18 @@ from resources.settings import DEFAULT_USER, Settings
     "files",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     multiple=True,
-    help="A file of scans: csv with or without header, jsonl, txt with one code a line, or an "
+    help="A file of scans: csv with or without header (a column named category says book, card or "
+    "minifigure), jsonl, txt with one code a line, or an "
     "Open Library editions dump. The same content twice adds nothing.",
 )
+@click.option(
+    "--category",
+    type=click.Choice(list(CATEGORIES)),
+    help="What the CODEs are. Without it an ISBN is a book, and sw0001 a minifigure.",
+)
 @click.option("--user", default=DEFAULT_USER, show_default=True, help="Whose scans these are.")
-def scan(codes: tuple[str, ...], files: tuple[Path, ...], user: str) -> None:
-    """Scan books by ISBN.
+def scan(codes: tuple[str, ...], files: tuple[Path, ...], category: str | None, user: str) -> None:
+    """Scan books by ISBN, minifigures by number, and cards by code or title.
 
     Every code is kept: an accepted one with its item, a refused one with the reason.
     Nothing is asked of any source until the next run (the sensor's, or 'pricing run').
@@ -38,18 +45,22 @@ def scan(codes: tuple[str, ...], files: tuple[Path, ...], user: str) -> None:
     \b
     Examples:
       pricing scan 9780316769174 0-316-76917-7
+      pricing scan sw0001
+      pricing scan --category card base1-4 "2023 Bowman Chrome Ethan Salas #BCP-50"
       pricing scan --file scans.csv
       pricing scan --file goodreads_library_export.csv --user anna
     """
     if not codes and not files:
         raise click.UsageError("give at least one CODE, or --file FILE")
+    if category and not codes:
+        raise click.UsageError("--category is of the CODEs; a file has a column named category")
     if not user.strip():
         raise click.UsageError("--user is empty")
     settings, clock = Settings.from_env(), Clock.from_env()
     with open_database(settings) as database:
         total = IntakeCount()
         if codes:
-            readings = _typed(codes)
+            readings = _typed(codes, category)
             for code, note in zip(codes, readings.rows["note"].to_pylist(), strict=True):
                 click.echo(f"{code[:40]}: {note or 'accepted'}")
             total += store_scans(database, [readings], user_id=user, received_at=clock.now())
@@ -65,8 +76,8 @@ def scan(codes: tuple[str, ...], files: tuple[Path, ...], user: str) -> None:
         click.echo("Next: pricing run (or let the sensor take them: make ui)")
 
 
-def _typed(codes: tuple[str, ...]) -> Readings:
-    readings = [read_code(code) for code in codes]
+def _typed(codes: tuple[str, ...], category: str | None) -> Readings:
+    readings = [read_item(code, category) for code in codes]
     rows = pa.RecordBatch.from_pydict(
         {
             "line": pa.array(range(1, len(codes) + 1), pa.int64()),

@@ -22,7 +22,6 @@ class ItemQuery:
     category: str
     natural_key: str
     title: str | None = None
-    authors: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ class Answer:
 
     Attributes:
         result: ``found`` or ``not_found``. A response that is neither raises instead.
-        fields: Metadata by our field names (see `core.metadata.FIELDS`); absent when
+        fields: Metadata by our field names (see `core.categories`); absent when
             the source does not know. Values are str, int or float, never empty.
         listings: Prices seen.
         problems: What could not be read, each as ``path.of.field: reason``; the rest

@@ -1,7 +1,8 @@
-"""Reading of scanned codes: which item a text names, or why it names none.
+"""Reading of scanned codes: which book a text names, or why it names none.
 
 Here: what a single code, as a scanner, a spreadsheet or a person gave it, stands for.
-Not here: files and their columns (`resources.scan_files`), item ids (`core.items`).
+Not here: codes of other categories (`core.readings`), files and their columns
+(`resources.scan_files`), item ids (`core.items`).
 Whether a number is valid is python-stdnum's word, never ours.
 """
 
@@ -69,9 +70,10 @@ REASONS: Mapping[str, str] = {
     "too_long": (
         "{code} has {length} characters, too many for a code. Put one code in each field or line."
     ),
+    "not_of_category": "{code} names no {kind}. Give {hint}.",
     "not_a_code": (
         "{code} is not a code that is known here. Give an ISBN: 10 or 13 digits, the last "
-        "of 10 may be X."
+        "of 10 may be X; for a card, say that it is one."
     ),
     "empty": "There is no code. Scan the item again or delete the row.",
 }
@@ -79,7 +81,8 @@ REASONS: Mapping[str, str] = {
 
 The order counts where one row has several codes and none is accepted: the reason that
 comes first here is the one worth telling. Fields of the sentences: `code` (as shown to
-a person), `expected` (check digit), `kind` (of product), `length` (in characters).
+a person), `expected` (check digit), `kind` (of product or item), `hint` (what to give
+instead), `length` (in characters).
 """
 
 _RESTORED = "Put back {zeros} that a spreadsheet had removed: read as {code}."
@@ -106,9 +109,9 @@ class CodeReading:
     """What one code turned out to be. Accepted exactly when `reason` is None.
 
     Attributes:
-        category: ``book``; None when refused.
-        natural_key: The item's key in its category: the 13 digits of an ISBN-13. None
-            when refused.
+        category: ``book``, ``card`` or ``minifigure``; None when refused.
+        natural_key: The item's key in its category, such as the 13 digits of an ISBN-13.
+            None when refused.
         reason: A key of `REASONS`; None when accepted.
         note: A sentence for a person: why it was refused and what to do, or what was
             repaired. Empty when there is nothing to say.
@@ -121,7 +124,7 @@ class CodeReading:
 
 
 def read_code(raw: str) -> CodeReading:
-    """Say which item a code names. Never raises, whatever the text.
+    """Say which book a code names. Never raises, whatever the text.
 
     Accepts ISBN-13 and ISBN-10 in any common dress: hyphens and spaces (also Unicode
     ones), labels such as ``ISBN:``, quotes, a spreadsheet's ``="..."``, a whole number
@@ -135,29 +138,29 @@ def read_code(raw: str) -> CodeReading:
         return _judge(raw, raw)
     if not raw.isascii():
         if len(raw) > MAX_CODE_LENGTH:  # before normalizing, which may lengthen the text
-            return _refuse("too_long", raw.strip(), length=len(raw))
+            return refuse("too_long", raw.strip(), length=len(raw))
         raw = _to_ascii(raw)
     text = raw.strip().strip("\0\x02\x03\x04\x1c\x1d\x1e\x1f").strip()
     if len(text) > MAX_CODE_LENGTH:
-        return _refuse("too_long", text, length=len(text))
+        return refuse("too_long", text, length=len(text))
     if not text:
-        return _refuse("empty", text)
+        return refuse("empty", text)
     if not text.isprintable():
-        return _refuse("control_characters", text)
+        return refuse("control_characters", text)
     bare = text.upper().strip("=\"' ")
     if not bare:
-        return _refuse("empty", text)
+        return refuse("empty", text)
     if number := _SCIENTIFIC(bare):
         whole, fraction, exponent = number[1], number[2] or "", int(number[3])
         if len(fraction) < exponent:
-            return _refuse("lost_digits", text)
+            return refuse("lost_digits", text)
         if fraction[exponent:].strip("0"):
-            return _refuse("not_a_code", text)
+            return refuse("not_a_code", text)
         return _judge(whole + fraction[:exponent], text, bare_number=True)
     if number := _WHOLE_FLOAT(bare):
         return _judge(number[1], text, bare_number=True)
     if _ISSN(bare) and issn.is_valid(bare):
-        return _refuse("issn", text)
+        return refuse("issn", text)
     code = bare.translate(_FRAMING)
     if label := _LABEL.match(code):
         code = code[label.end() :]
@@ -207,7 +210,7 @@ def _judge(code: str, shown: str, *, bare_number: bool = False) -> CodeReading:
     if key is not None:
         return _book(key, shown)
     if not _DIGITS(code):
-        return _refuse("asin" if _ASIN(code) else "not_a_code", shown)
+        return refuse("asin" if _ASIN(code) else "not_a_code", shown)
     length = len(code)
     if length == 18 and (key := _isbn13(code[:13])):  # EAN-13 and its EAN-5, in one scan
         return _book(key, shown, _ADD_ON.format(code=code[:13]))
@@ -224,7 +227,7 @@ def _judge(code: str, shown: str, *, bare_number: bool = False) -> CodeReading:
         return _book(key, shown, (_RESTORED if stripped else _SBN).format(code=padded, zeros=zeros))
     if length == 10 or (length == 13 and code.isdigit()):
         return _wrong_digit(code, shown)
-    return _refuse("wrong_length", shown, length=length)
+    return refuse("wrong_length", shown, length=length)
 
 
 def _isbn13(code: str) -> str | None:
@@ -245,13 +248,13 @@ def _product_number(code: str, shown: str) -> CodeReading | None:
     # 11 digits are a UPC that lost its zero; 13 with a leading zero are one written as EAN.
     upc = code.zfill(12) if length < 13 else code.removeprefix("0")
     if length in (11, 12, 13) and len(upc) == 12 and upc[:3] not in ("978", "979"):
-        return _refuse("upc", shown) if ean.is_valid(upc) else None
+        return refuse("upc", shown) if ean.is_valid(upc) else None
     if length == 13 and ean.is_valid(code):
         kinds = {"9790": "printed music (ISMN)", "977": "a periodical (ISSN)"}
         kind = next((k for p, k in kinds.items() if code.startswith(p)), "another product")
-        return _refuse("ean_not_book", shown, kind=kind)
+        return refuse("ean_not_book", shown, kind=kind)
     if length == 8 and ean.is_valid(code) and not isbn.is_valid(code.zfill(10)):
-        return _refuse("ean_not_book", shown, kind="another product")
+        return refuse("ean_not_book", shown, kind="another product")
     return None
 
 
@@ -260,18 +263,19 @@ def _wrong_digit(code: str, shown: str) -> CodeReading:
     expected = ean.calc_check_digit(body)
     if len(code) == 10:
         expected = isbn.to_isbn10(body + expected)[-1]
-    return _refuse("check_digit", shown, expected=expected)
+    return refuse("check_digit", shown, expected=expected)
 
 
 def _book(key: str, shown: str, note: str = "") -> CodeReading:
     # Ten or thirteen times one digit pass the check, and stand for "unknown" in many
     # exports; as an item they would gather the prices of every unknown book.
     if len(set(key[3:12])) == 1:
-        return _refuse("placeholder", shown)
+        return refuse("placeholder", shown)
     return CodeReading("book", key, None, note)
 
 
-def _refuse(reason: str, shown: str, **details: str | int) -> CodeReading:
+def refuse(reason: str, shown: str, **details: str | int) -> CodeReading:
+    """Return the refusal of a code for one of `REASONS`, with the sentence's fields."""
     code = "".join(
         c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown[:SHOWN_LENGTH]
     )

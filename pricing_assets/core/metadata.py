@@ -1,4 +1,7 @@
-"""Metadata of an item: its fields, how complete they are, and how sources are merged."""
+"""Metadata of an item: how complete it is, and how sources are merged.
+
+Which fields there are is each category's own (`core.categories`).
+"""
 
 import re
 import unicodedata
@@ -7,21 +10,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import combinations
 
-FIELDS: Mapping[str, float] = {
-    "title": 0.25,
-    "authors": 0.20,
-    "publisher": 0.10,
-    "publication_year": 0.10,
-    "binding": 0.10,
-    "page_count": 0.05,
-    "language": 0.05,
-    "thumbnail_url": 0.05,
-    "description": 0.10,
-}
-"""Fields that count towards completeness, with their weights (sum 1)."""
+from pricing_assets.core.categories import CATEGORIES
 
-EXTRA_FIELDS = ("isbn10", "isbn13", "work_key", "subjects", "series", "list_price")
-"""Fields that are kept when a source gives them, without counting."""
+FIELDS: Mapping[str, float] = CATEGORIES["book"].weights
+"""Fields of a book that count towards completeness, with their weights (sum 1)."""
+
+EXTRA_FIELDS = CATEGORIES["book"].extra
+"""Fields of a book that are kept when a source gives them, without counting."""
+
+MERGED = tuple(dict.fromkeys(f.name for c in CATEGORIES.values() for f in c.fields))
+"""The fields of all categories: a source gives an item those of its own."""
+
+TITLES = tuple(dict.fromkeys(category.title for category in CATEGORIES.values()))
+"""The fields that say to a person which item it is."""
 
 SOURCE_PRECEDENCE = ("open_library", "google_books")
 """Whose word counts where two sources know a field, best first."""
@@ -46,13 +47,14 @@ class MetadataVersion:
     fields: Mapping[str, Value]
 
 
-def completeness(fields: Mapping[str, object]) -> float:
-    """Return the weighted share of `FIELDS` that are known, from 0.0 to 1.0.
+def completeness(fields: Mapping[str, object], category: str = "book") -> float:
+    """Return the weighted share of the category's fields that are known, from 0.0 to 1.0.
 
     None and the empty string are unknown. 0.0 is an answer ("nothing is known"),
     not the lack of one.
     """
-    known = sum(weight for name, weight in FIELDS.items() if fields.get(name) not in (None, ""))
+    weights = CATEGORIES[category].weights
+    known = sum(weight for name, weight in weights.items() if fields.get(name) not in (None, ""))
     return round(known, 4)
 
 
@@ -143,7 +145,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(telling or words)
 
 
-def merge_sql(versions: str, names: Iterable[str] = (*FIELDS, *EXTRA_FIELDS)) -> str:
+def merge_sql(versions: str, names: Iterable[str] = MERGED) -> str:
     """Return the DuckDB statement that does what `merge` does, for all items at once.
 
     Args:
@@ -152,7 +154,7 @@ def merge_sql(versions: str, names: Iterable[str] = (*FIELDS, *EXTRA_FIELDS)) ->
 
     Returns:
         A statement giving item_id, one text column for each field, and the source of the
-        title as metadata_source.
+        title or name as metadata_source.
     """
     known = " ".join(
         f"WHEN replace(source, 'sandbox:', '') = '{name}' THEN {len(SOURCE_PRECEDENCE) - place}"
@@ -165,9 +167,10 @@ def merge_sql(versions: str, names: Iterable[str] = (*FIELDS, *EXTRA_FIELDS)) ->
         f"FILTER (WHERE coalesce(fields->>'{name}', '') <> '') AS {name}"
         for name in names
     )
+    title = ", ".join(f"nullif(fields->>'{name}', '')" for name in TITLES)
     return (
         f"SELECT item_id, {columns}, "
         f"arg_max(source, {order}) "
-        "FILTER (WHERE coalesce(fields->>'title', '') <> '') AS metadata_source "
+        f"FILTER (WHERE coalesce({title}) IS NOT NULL) AS metadata_source "
         f"FROM {versions} GROUP BY item_id"
     )

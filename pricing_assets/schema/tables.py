@@ -5,6 +5,7 @@ statements over these tables are in `pricing_assets.store`. A change here needs 
 migration; `pricing db check` compares the two.
 """
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -104,8 +105,8 @@ class Item(Base):
     __tablename__ = "items"
 
     id: Mapped[str] = mapped_column(ITEM_ID, primary_key=True)
-    category: Mapped[str] = mapped_column(sa.String(16), doc="book")
-    natural_key: Mapped[str] = mapped_column(sa.String(128), doc="ISBN-13 of a book")
+    category: Mapped[str] = mapped_column(sa.String(16), doc="book, card or minifigure")
+    natural_key: Mapped[str] = mapped_column(sa.String(128), doc="such as a book's ISBN-13")
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -200,6 +201,42 @@ class Book(Base):
         sa.Index("ix_books_work_key", "work_key"),
         sa.Index("ix_books_fingerprint", "fingerprint"),
     )
+
+
+class Card(Base):
+    """A card's own attributes; one row for every item of category `card`."""
+
+    __tablename__ = "cards"
+
+    item_id: Mapped[str] = mapped_column(ITEM_ID, sa.ForeignKey("items.id"), primary_key=True)
+    name: Mapped[str | None]
+    player_or_character: Mapped[str | None]
+    set_name: Mapped[str | None]
+    year: Mapped[int | None] = mapped_column(doc="of release; the first of a season")
+    number: Mapped[str | None] = mapped_column(sa.String(32), doc="in the set, as printed")
+    manufacturer: Mapped[str | None]
+    language: Mapped[str | None] = mapped_column(sa.String(16))
+    rarity: Mapped[str | None]
+    parallel: Mapped[str | None]
+    print_run: Mapped[int | None]
+
+
+class Minifigure(Base):
+    """A minifigure's own attributes; one row for every item of category `minifigure`."""
+
+    __tablename__ = "minifigures"
+
+    item_id: Mapped[str] = mapped_column(ITEM_ID, sa.ForeignKey("items.id"), primary_key=True)
+    set_number: Mapped[str] = mapped_column(
+        sa.String(32), doc="number at BrickLink (sw0001) or Rebrickable (fig-000123)"
+    )
+    name: Mapped[str | None]
+    theme: Mapped[str | None]
+    year: Mapped[int | None] = mapped_column(doc="of release")
+    part_count: Mapped[int | None]
+    bricklink_category: Mapped[int | None]
+
+    __table_args__ = (sa.UniqueConstraint("set_number"),)
 
 
 class MetadataVersion(Base):
@@ -642,6 +679,8 @@ class TrainingSet(Base):
 scans: sa.Table = Scan.__table__  # type: ignore[assignment]
 items: sa.Table = Item.__table__  # type: ignore[assignment]
 books: sa.Table = Book.__table__  # type: ignore[assignment]
+cards: sa.Table = Card.__table__  # type: ignore[assignment]
+minifigures: sa.Table = Minifigure.__table__  # type: ignore[assignment]
 metadata_versions: sa.Table = MetadataVersion.__table__  # type: ignore[assignment]
 data_sources: sa.Table = DataSource.__table__  # type: ignore[assignment]
 payloads: sa.Table = Payload.__table__  # type: ignore[assignment]
@@ -658,3 +697,6 @@ edition_reviews: sa.Table = EditionReview.__table__  # type: ignore[assignment]
 training_sessions: sa.Table = TrainingSession.__table__  # type: ignore[assignment]
 gate_evaluations: sa.Table = GateEvaluation.__table__  # type: ignore[assignment]
 training_sets: sa.Table = TrainingSet.__table__  # type: ignore[assignment]
+
+CATEGORY_TABLES: Mapping[str, sa.Table] = {"book": books, "card": cards, "minifigure": minifigures}
+"""The table of each category's own attributes: its columns have the names of the fields."""

@@ -19,11 +19,14 @@ import sqlalchemy as sa
 import zstandard
 
 from pricing_assets.core.answers import FetchResult
+from pricing_assets.core.categories import CATEGORIES
+from pricing_assets.core.categories.base import Category
 from pricing_assets.core.freshness import is_usable, misses_after, next_due
 from pricing_assets.core.metadata import MetadataVersion, completeness, merge
 from pricing_assets.core.source_results import tells_nothing
 from pricing_assets.schema import tables as t
-from resources.database import Bulk, Database
+from pricing_assets.store.matches import Confidence, confidence_of
+from resources.database import Bulk, Database, arrow_type
 from resources.sources.client import Reply
 
 _log = logging.getLogger(__name__)
@@ -73,7 +76,8 @@ def commit_replies(
 
     Args:
         replies: At most one for each (item, source). One that was postponed is no fetch: it
-            leaves nothing, and stays in the queue.
+            leaves nothing, and stays in the queue. That a source does not cover an item is an
+            answer, at no cost.
         sources: Facts by stored source name.
     """
     replies = [reply for reply in replies if not reply.postponed]
@@ -84,11 +88,15 @@ def commit_replies(
         return
     metadata = [reply for reply in replies if sources[reply.source].kind == "metadata"]
     market = [reply for reply in replies if sources[reply.source].kind != "metadata"]
+    seen = [reply.query for reply in replies if reply.answer and reply.answer.listings]
+    confidence = confidence_of(database, seen)
     with database.bulk() as bulk:
         bulk.upsert(t.payloads, _payloads(replies, sources))
         bulk.upsert(t.api_calls, _api_calls(replies, run_id))
         quality = _file_metadata(bulk, database, metadata, now)
-        _file_listings(bulk, market, sources, now)
+        # A metadata source may have estimates beside what an item is.
+        estimates = [reply for reply in metadata if reply.answer and reply.answer.listings]
+        _file_listings(bulk, [*market, *estimates], sources, confidence)
         _move_fetch_times(bulk, metadata, market)
         _file_index(bulk, replies, sources, index, quality)
 
@@ -213,24 +221,35 @@ def _file_metadata(
                 "fields": pa.array(
                     [json.dumps(f, ensure_ascii=False) for f in fields], pa.string()
                 ),
-                "completeness": pa.array([completeness(f) for f in fields], pa.float64()),
+                "completeness": pa.array(
+                    [completeness(f, r.query.category) for f, r in zip(fields, new, strict=True)],
+                    pa.float64(),
+                ),
                 "payload_sha256": pa.array([r.sha256 for r in new], pa.string()),
             }
         ),
     )
     merged = {item: merge(entries) for item, entries in versions.items()}
-    _update_items(bulk, merged, now)
-    quality = {item: completeness(values) for item, (values, _) in merged.items()}
+    categories = {reply.query.item_id: CATEGORIES[reply.query.category] for reply in replies}
+    quality = {
+        item: completeness(values, categories[item].name) for item, (values, _) in merged.items()
+    }
+    _update_items(bulk, merged, categories, quality, now)
     return {reply.query.item_id: quality.get(reply.query.item_id, 0.0) for reply in replies}
 
 
-def _update_items(bulk: Bulk, merged: Mapping[str, tuple[Any, Any]], now: datetime) -> None:
+def _update_items(
+    bulk: Bulk,
+    merged: Mapping[str, tuple[Any, Any]],
+    categories: Mapping[str, Category],
+    quality: Mapping[str, float],
+    now: datetime,
+) -> None:
     if not merged:
         return
 
-    def column(name: str, kind: pa.DataType) -> pa.Array:
-        return pa.array([values.get(name) for values, _ in merged.values()], kind)
-
+    titles = [categories[item].title for item in merged]
+    images = [categories[item].image for item in merged]
     origins = [
         {name: [source, at.isoformat()] for name, (source, at) in origin.items()}
         for _, origin in merged.values()
@@ -239,46 +258,90 @@ def _update_items(bulk: Bulk, merged: Mapping[str, tuple[Any, Any]], now: dateti
         pa.table(
             {
                 "item_id": list(merged),
-                **{
-                    name: column(name, pa.string())
-                    for name in (
-                        *("title", "description", "thumbnail_url"),
-                        *("authors", "publisher", "binding", "language"),
-                    )
-                },
-                "publication_year": column("publication_year", pa.int64()),
-                "page_count": column("page_count", pa.int64()),
-                "work_key": column("work_key", pa.string()),
+                "title": _chosen(merged, titles),
+                "description": _chosen(merged, ["description"] * len(merged)),
+                "thumbnail_url": _chosen(merged, images),
                 "metadata_source": pa.array(
-                    [origin["title"][0] if "title" in origin else None for origin in origins],
+                    [
+                        origin[title][0] if title in origin else None
+                        for origin, title in zip(origins, titles, strict=True)
+                    ],
                     pa.string(),
                 ),
                 "field_origins": [json.dumps(origin) for origin in origins],
-                "quality_score": [completeness(values) for values, _ in merged.values()],
+                "quality_score": [quality[item] for item in merged],
             }
         )
     )
-    common = ("title", "description", "thumbnail_url", "metadata_source", "field_origins")
+    common = ("description", "thumbnail_url", "metadata_source", "field_origins", "quality_score")
     bulk.execute(
         sa.update(t.items)
-        .values(**{name: staged.c[name] for name in (*common, "quality_score")}, updated_at=now)
+        .values(
+            # A name may be known from the key alone.
+            title=sa.func.coalesce(staged.c.title, t.items.c.title),
+            **{name: staged.c[name] for name in common},
+            updated_at=now,
+        )
         .where(t.items.c.id == staged.c.item_id)
     )
-    own = ("authors", "publisher", "publication_year", "binding", "page_count", "language")
-    bulk.execute(
-        sa.update(t.books)
-        .values(
-            **{name: staged.c[name] for name in own},
-            cover_type=staged.c.binding,
-            # A key once assigned stays until `assign_works` has told the work anew.
-            work_key=sa.func.coalesce(t.books.c.work_key, staged.c.work_key),
+    for category in CATEGORIES.values():
+        of_it = {item: values for item, values in merged.items() if categories[item] is category}
+        if of_it:
+            _update_own(bulk, category, of_it)
+
+
+def _update_own(bulk: Bulk, category: Category, merged: Mapping[str, tuple[Any, Any]]) -> None:
+    """Write the fields that the category's own table has, but for those of the key."""
+    table = t.CATEGORY_TABLES[category.name]
+    names = {
+        column.name: _COPIES.get(column.name, column.name)
+        for column in table.columns
+        if _COPIES.get(column.name, column.name) in category.own
+    }
+    staged = bulk.stage(
+        pa.table(
+            {
+                "item_id": list(merged),
+                **{
+                    column: pa.array(
+                        [values.get(field) for values, _ in merged.values()],
+                        arrow_type(table.c[column].type),
+                    )
+                    for column, field in names.items()
+                },
+            }
         )
-        .where(t.books.c.item_id == staged.c.item_id)
     )
+    bulk.execute(
+        sa.update(table)
+        .values(
+            {
+                # A key once assigned stays until `assign_works` has told the work anew.
+                name: sa.func.coalesce(table.c[name], staged.c[name])
+                if name == "work_key"
+                else sa.func.coalesce(staged.c[name], table.c[name])
+                for name in names
+            }
+        )
+        .where(table.c.item_id == staged.c.item_id)
+    )
+
+
+_COPIES = {"cover_type": "binding"}
+"""Columns that repeat a field under the name that an older system's SQL asks for."""
+
+
+def _chosen(merged: Mapping[str, tuple[Any, Any]], names: Iterable[str]) -> pa.Array:
+    """Return the value of each item's own field."""
+    pairs = zip(merged.values(), names, strict=True)
+    return pa.array([values.get(name) for (values, _), name in pairs], pa.string())
 
 
 def _file_listings(
-    bulk: Bulk, replies: Sequence[Reply], sources: Mapping[str, SourceFacts], now: datetime
+    bulk: Bulk,
+    replies: Sequence[Reply],
+    sources: Mapping[str, SourceFacts],
+    confidence: Confidence,
 ) -> None:
     """Append what is new, supersede what changed, and withdraw asks that are gone."""
     rows: list[dict[str, Any]] = []
@@ -310,6 +373,7 @@ def _file_listings(
                     "sold_at": listing.sold_at,
                     "listed_at": listing.listed_at,
                     "observed_at": reply.requested_at,
+                    "match_confidence": confidence(reply.query, listing),
                     "payload_sha256": reply.sha256,
                 }
             )
@@ -341,14 +405,14 @@ def _file_listings(
         .values(superseded_at=staged.c.observed_at)
         .where(same_listing, listings.c.superseded_at.is_(None), changed)
     )
-    # An ask that its source no longer shows is withdrawn; a sale stays a sale.
+    # An ask or a bid that its source no longer shows is withdrawn; a sale stays a sale.
     bulk.execute(
         sa.update(listings)
         .values(superseded_at=answered.c.observed_at)
         .where(
             listings.c.item_id == answered.c.item_id,
             listings.c.source == answered.c.source,
-            listings.c.kind == "ask",
+            listings.c.kind.in_(("ask", "offer")),
             answered.c.answered,
             listings.c.superseded_at.is_(None),
             answered.c.source.not_in(_silent_sources(bulk, answered, staged)),
@@ -413,6 +477,7 @@ _LISTING_SCHEMA: Mapping[str, pa.DataType] = {
     "sold_at": _MOMENT,
     "listed_at": _MOMENT,
     "observed_at": _MOMENT,
+    "match_confidence": pa.float64(),
     "payload_sha256": pa.string(),
 }
 

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from pricing_assets.core.comps import comps_sql
 from pricing_assets.schema import tables as t
+from pricing_assets.store.matches import belongs
 from resources.compute import duckdb_connection
 from resources.database import Database
 
@@ -14,9 +15,11 @@ ITEMS_A_BATCH = 20_000
 
 
 def counted() -> sa.ColumnElement[bool]:
-    """Return the condition under which an observation is current and can be counted."""
+    """Return the condition under which an observation is current, of its item, and has a price."""
     return sa.and_(
-        t.price_listings.c.superseded_at.is_(None), t.price_listings.c.price_usd.is_not(None)
+        t.price_listings.c.superseded_at.is_(None),
+        t.price_listings.c.price_usd.is_not(None),
+        belongs(),
     )
 
 

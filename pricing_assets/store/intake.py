@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from pricing_assets.core.codes import isbn10_of
+from pricing_assets.core.categories import CATEGORIES
 from pricing_assets.schema import tables as t
 from pricing_assets.store.queue import is_pending, moment
-from resources.database import Bulk, Database
+from resources.database import Bulk, Database, arrow_type
 
 TRANSACTION_ROWS = 50_000
 """Readings that are stored in one transaction."""
@@ -104,6 +104,7 @@ def create_items(bulk: Bulk, readings: pa.Table, now: datetime) -> None:
     if distinct.num_rows == 0:
         return
     created = _constant(distinct, now)
+    own = _own_fields(distinct)
     bulk.upsert(
         t.items,
         pa.table(
@@ -111,22 +112,38 @@ def create_items(bulk: Bulk, readings: pa.Table, now: datetime) -> None:
                 "id": distinct["item_id"],
                 "category": distinct["category"],
                 "natural_key": distinct["natural_key"],
+                "title": pa.array([fields.get("title") for fields in own], pa.string()),
                 "created_at": created,
                 "updated_at": created,
             }
         ),
     )
-    found = distinct.filter(pc.equal(distinct["category"], "book"))
-    isbns = found["natural_key"].to_pylist()
-    bulk.upsert(
-        t.books,
-        pa.table(
-            {
-                "item_id": found["item_id"],
-                "isbn13": found["natural_key"],
-                "isbn10": pa.array([isbn10_of(isbn) for isbn in isbns], pa.string()),
-            }
-        ),
+    for name in CATEGORIES:
+        rows = [fields for fields in own if fields["category"] == name]
+        if rows:
+            bulk.upsert(t.CATEGORY_TABLES[name], _of_category(name, rows))
+
+
+def _own_fields(items: pa.Table) -> list[dict[str, str | int]]:
+    """Return what each item's key says of it, with item_id, category and, if so, title."""
+    own = []
+    for row in items.to_pylist():
+        category = CATEGORIES[row["category"]]
+        fields = dict(category.key_fields(row["natural_key"]))
+        title = {"title": fields[category.title]} if category.title in fields else {}
+        own.append(fields | title | {"item_id": row["item_id"], "category": category.name})
+    return own
+
+
+def _of_category(name: str, rows: list[dict[str, str | int]]) -> pa.Table:
+    table = t.CATEGORY_TABLES[name]
+    said = {field for row in rows for field in row}
+    return pa.table(
+        {
+            column.name: pa.array([row.get(column.name) for row in rows], arrow_type(column.type))
+            for column in table.columns
+            if column.name in said
+        }
     )
 
 

@@ -27,7 +27,6 @@ class Ask:
     category: str
     natural_key: str
     title: str | None
-    authors: str | None
 
 
 def moment(at: datetime) -> sa.ColumnElement[datetime]:
@@ -192,14 +191,11 @@ def take_asks(
                     t.items.c.category,
                     t.items.c.natural_key,
                     t.items.c.title,
-                    t.books.c.authors,
-                )
-                .outerjoin(t.books, t.books.c.item_id == t.items.c.id)
-                .where(t.items.c.id.in_(sorted({item for item, _ in ours})))
+                ).where(t.items.c.id.in_(sorted({item for item, _ in ours})))
             )
         }
     asks = [
-        Ask(source, item, row.category, row.natural_key, row.title, row.authors)
+        Ask(source, item, row.category, row.natural_key, row.title)
         for item, source in ours
         for row in (known[item],)
     ]

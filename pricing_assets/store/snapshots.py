@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from pricing_assets.core.comps import comps_sql, quantile_sql
 from pricing_assets.core.periods import as_of, day_end
 from pricing_assets.schema import tables as t
+from pricing_assets.store.matches import belongs
 from resources.compute import duckdb_connection
 from resources.database import Database
 
@@ -88,6 +89,7 @@ def _snapshots(
             listings.c.item_id.between(page[0], page[-1]),
             observed_as_of(moment),
             listings.c.price_usd.is_not(None),
+            belongs(),
             sa.or_(
                 listings.c.kind == "ask",
                 sa.and_(

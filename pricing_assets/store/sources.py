@@ -26,7 +26,8 @@ def register_sources(
     without one its own default, is on.
 
     Args:
-        sources: The registered sources by name.
+        sources: The sources that can be used, by name; those of them that are
+            `active_by_default` are asked.
         prefix: Put before every name: `sandbox:` in the sandbox profile.
         unusable: Names of those that have a row and cannot be asked, for want of credentials.
     """

@@ -60,6 +60,15 @@ def status(database: Database, user_id: str) -> dict[str, Any]:
             .group_by(sa.text("1"))
         )
     }
+    categories = database.rows(
+        sa.select(
+            items.c.category,
+            sa.func.count().label("items"),
+            sa.func.sum(sa.case((items.c.in_training, 1), else_=0)).label("in_training"),
+        )
+        .group_by(items.c.category)
+        .order_by(items.c.category)
+    )
     return {
         "scans": {
             "accepted": counts.get("accepted", (0, 0))[0],
@@ -68,6 +77,10 @@ def status(database: Database, user_id: str) -> dict[str, Any]:
             "rejected_by_reason": {row.reason: row.scans for row in reasons},
         },
         "items": totals.items,
+        "by_category": {
+            row.category: {"items": row.items, "in_training": int(row.in_training)}
+            for row in categories
+        },
         "items_scored": int(totals.scored or 0),
         "in_training": int(totals.in_training or 0),
         "mean_training_quality": round(float(totals.mean or 0), 4),
@@ -81,7 +94,10 @@ def call_counts(database: Database, run_id: str | None = None) -> dict[str, Any]
     """Return the calls made, saved, failed and their cost, of one run or of all."""
     calls = t.api_calls
     made = sa.select(
-        sa.func.count().label("calls"),
+        # Without an attempt: what a source does not cover.
+        sa.func.coalesce(sa.func.sum(sa.case((calls.c.attempts > 0, 1), else_=0)), 0).label(
+            "calls"
+        ),
         sa.func.coalesce(sa.func.sum(calls.c.cost_usd), 0).label("cost"),
         sa.func.sum(sa.case((calls.c.result == "error", 1), else_=0)).label("errors"),
     )

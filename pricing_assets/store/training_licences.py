@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from pricing_assets.core.licences import SIMULATED, Terms
 from pricing_assets.schema import tables as t
 from pricing_assets.store.licences import terms_of_sources
+from pricing_assets.store.matches import belongs
 from pricing_assets.store.snapshots import observed_as_of
 from resources.database import Database
 
@@ -66,7 +67,10 @@ def known(at: datetime) -> sa.ColumnElement[bool]:
     """Return the condition of the observations that a build as of a moment can use."""
     listings = t.price_listings
     return sa.and_(
-        observed_as_of(at), listings.c.price_usd.is_not(None), listings.c.kind.in_(("sold", "ask"))
+        observed_as_of(at),
+        listings.c.price_usd.is_not(None),
+        belongs(),
+        listings.c.kind.in_(("sold", "ask")),
     )
 
 

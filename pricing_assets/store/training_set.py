@@ -21,7 +21,7 @@ from pricing_assets.core.comps import comps_sql
 from pricing_assets.core.editions import work_fingerprint_sql
 from pricing_assets.core.evidence import AGGREGATES, evidence_sql
 from pricing_assets.core.gate import POLICIES
-from pricing_assets.core.metadata import merge_sql
+from pricing_assets.core.metadata import TITLES, merge_sql
 from pricing_assets.core.periods import as_of, month_end
 from pricing_assets.core.training import (
     EXAMPLES,
@@ -258,10 +258,12 @@ def _judge(duck: duckdb.DuckDBPyConnection, policy: str) -> None:
 
 
 def _derive_examples(duck: duckdb.DuckDBPyConnection, moment: str) -> None:
+    titles = ", ".join(f"d.{name}" for name in TITLES)
     expressions = {
         "category": "i.category",
         "natural_key": "i.natural_key",
         "work_key": "w.work_key",
+        "title": f"coalesce({titles})",
         "target_price": "a.sold_median",
         "sold_comps_count": "a.sold_count",
         "sold_comps_min": "a.sold_min",

@@ -111,7 +111,7 @@ def repair(database: Database, *, dead: Collection[str] = ()) -> Repaired:
                 "calls",
                 sa.select(
                     calls.c.item_id, calls.c.source, calls.c.requested_at, calls.c.result
-                ).where(calls.c.attempts > 0),
+                ).where(sa.or_(calls.c.attempts > 0, calls.c.result != "error")),
             ),
             ("items", sa.select(items.c.id, items.c.quality_score)),
             ("sources", sa.select(sources.c.name, sources.c.kind, sources.c.freshness_days)),

@@ -59,6 +59,7 @@ def _pending() -> AnySelect:
     return (
         sa.select(items.c.id.label("item_id"), items.c.metadata_fetched_at.label("as_of"))
         .where(
+            items.c.category == "book",
             items.c.metadata_fetched_at.is_not(None),
             items.c.work_as_of.is_distinct_from(items.c.metadata_fetched_at),
         )

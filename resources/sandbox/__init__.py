@@ -1,35 +1,62 @@
 """The sandbox: a local HTTP server in place of the vendors, so that nothing else is needed.
 
 It speaks the vendors' paths, parameters, authentication and response shapes about a
-catalogue of books with a simulated market. Whatever it shows to a person says that it is
-simulated. Start it with ``python -m resources.sandbox``, or from a program with
-`resources.sandbox.process.SandboxProcess`.
+catalogue of books, cards and minifigures with a simulated market. Whatever it shows to a
+person says that it is simulated. Start it with ``python -m resources.sandbox``, or from a
+program with `resources.sandbox.process.SandboxProcess`.
 
-Here: the credentials that the sandbox accepts and the names of what it stands in for.
+A vendor's module holds one concrete `wire.Vendor`. Nothing lists the vendors: a new module
+here is found by itself, and the name of its source says where it answers and which
+credentials it accepts.
+
 Not here: any client of a vendor (`resources.sources`).
 """
 
-GOOGLE_BOOKS_API_KEY = "sandbox-google-books-key"
-EBAY_CLIENT_ID = "sandbox-ebay-client"
-EBAY_CLIENT_SECRET = "sandbox-ebay-secret"  # noqa: S105 - opens a simulation on loopback only
-SEARCHAPI_API_KEY = "sandbox-searchapi-key"
+import importlib
+import inspect
+import pkgutil
+from typing import TYPE_CHECKING
 
-CREDENTIALS = {
-    "GOOGLE_BOOKS_API_KEY": GOOGLE_BOOKS_API_KEY,
-    "EBAY_CLIENT_ID": EBAY_CLIENT_ID,
-    "EBAY_CLIENT_SECRET": EBAY_CLIENT_SECRET,
-    "SEARCHAPI_API_KEY": SEARCHAPI_API_KEY,
-    "PRICING_CONTACT": "sandbox@localhost",
-}
-"""What the clients are given in the sandbox profile, in place of the operator's own."""
+if TYPE_CHECKING:
+    from resources.sandbox.wire import Vendor
 
-BASE_PATHS = {
-    "open_library": "/openlibrary",
-    "google_books": "/googlebooks",
-    "ebay_browse": "/ebay",
-    "searchapi_ebay_sold": "/searchapi",
-}
-"""Where each source's host begins under the sandbox's origin, by the source's name."""
 
-EBAY_TOKEN = "ebay_token"  # noqa: S105 - the name of a counter
-"""How requests for eBay's token are counted, which are not questions to a source."""
+def base_path(source: str) -> str:
+    """Return where a source's host begins under the sandbox's origin."""
+    return f"/{source}"
+
+
+def credential(name: str) -> str:
+    """Return what the sandbox accepts for a credential, by its environment variable's name."""
+    return f"sandbox-{name.lower().replace('_', '-')}"
+
+
+def registered_vendors() -> dict[str, type["Vendor"]]:
+    """Return every vendor of this package by the name of its source, sorted by name.
+
+    Imports them all, so it is for the sandbox's own process.
+
+    Raises:
+        ValueError: Two modules stand in for the same source.
+    """
+    from resources.sandbox.wire import Vendor
+
+    found: dict[str, type[Vendor]] = {}
+    for module_info in pkgutil.iter_modules(__path__, prefix=f"{__name__}."):
+        if module_info.name.endswith(".__main__"):
+            continue
+        module = importlib.import_module(module_info.name)
+        for _, member in inspect.getmembers(module, inspect.isclass):
+            if (
+                member.__module__ != module.__name__
+                or not issubclass(member, Vendor)
+                or inspect.isabstract(member)
+            ):
+                continue
+            if member.source in found:
+                raise ValueError(
+                    f"{module.__name__}: the source {member.source!r} is played by "
+                    f"{found[member.source].__module__} already; keep one of them."
+                )
+            found[member.source] = member
+    return dict(sorted(found.items()))

@@ -106,8 +106,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m resources.sandbox",
         description=(
-            "Run a local stand-in for Open Library, Google Books, eBay and SearchAPI.io, about "
-            "a catalogue of books with a simulated market."
+            "Run a local stand-in for Open Library, Google Books, eBay and other vendors, about "
+            "a catalogue of books, cards and minifigures with a simulated market."
         ),
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

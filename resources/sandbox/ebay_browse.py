@@ -1,24 +1,17 @@
-"""eBay as the sandbox plays it: the OAuth token and Browse's ``item_summary/search``.
+"""eBay Browse as the sandbox plays it: ``item_summary/search``.
 
-A token comes for Basic credentials and lives two hours. A search without one is 401
-(errorId 1002), with a wrong or expired one 401 (errorId 1001). Only fixed-price listings
-come back unless ``filter`` names other ``buyingOptions``. Item ids have 18 digits from 99
-on, where eBay's have 12.
+Only fixed-price listings come back unless ``filter`` names other ``buyingOptions``. Item ids
+have 18 digits from 99 on, where eBay's have 12.
 """
 
-import base64
-import hmac
 import re
-import secrets
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
-from urllib.parse import parse_qs, urlencode
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
 
-from resources.sandbox import EBAY_CLIENT_ID, EBAY_CLIENT_SECRET
 from resources.sandbox.catalogue import Book
-from resources.sandbox.market import Market, Offer
+from resources.sandbox.ebay_oauth import EbayVendor, error
+from resources.sandbox.market import Offer
 from resources.sandbox.wire import (
     Call,
     Reply,
@@ -29,8 +22,6 @@ from resources.sandbox.wire import (
     whole_number,
 )
 
-SCOPE = "https://api.ebay.com/oauth/api_scope"
-TOKEN_SECONDS = 7200
 MAX_LIMIT = 200
 MAX_RESULTS = 10_000
 _SITE = "https://www.ebay.sandbox.invalid"
@@ -47,85 +38,22 @@ _BUYING_OPTIONS = {
 _OPTIONS_FILTER = re.compile(r"buyingOptions:\{([A-Z_|]+)\}")
 
 
-@dataclass
-class EbayBrowse:
-    """Copies on offer, by ISBN; an application token in the Authorization header."""
+class EbayBrowse(EbayVendor):
+    """Copies on offer, by ISBN."""
 
-    books: Mapping[str, Book]
-    market: Market
-    clock: Callable[[], float] = time.monotonic
-    _tokens: dict[str, float] = field(default_factory=dict, repr=False)
-    source: ClassVar[str] = "ebay_browse"
-    path: ClassVar[str] = "/buy/browse/v1/item_summary/search"
-    token_path: ClassVar[str] = "/identity/v1/oauth2/token"  # noqa: S105 - a path
-
-    def token(self, call: Call) -> Reply:
-        """Give an application token for the sandbox's Basic credentials."""
-        login = base64.b64encode(f"{EBAY_CLIENT_ID}:{EBAY_CLIENT_SECRET}".encode()).decode()
-        given = call.headers.get("authorization", "")
-        if not hmac.compare_digest(given.encode(), f"Basic {login}".encode()):
-            return _token_error(401, "invalid_client", "client authentication failed")
-        form = parse_qs(call.body.decode("utf-8", "replace"))
-        if form.get("grant_type") != ["client_credentials"]:
-            return _token_error(
-                400,
-                "unsupported_grant_type",
-                "grant type in request is not supported by the authorization server",
-            )
-        if SCOPE not in form.get("scope", [""])[0].split():
-            return _token_error(
-                400,
-                "invalid_scope",
-                "The requested scope is invalid, unknown, malformed, or exceeds the scope "
-                "granted to the client",
-            )
-        now = self.clock()
-        self._tokens = {token: until for token, until in self._tokens.items() if until > now}
-        token = f"v^1.1#sandbox#{secrets.token_urlsafe(48)}"
-        self._tokens[token] = now + TOKEN_SECONDS
-        return Reply(
-            200,
-            {
-                "access_token": token,
-                "expires_in": TOKEN_SECONDS,
-                "token_type": "Application Access Token",
-            },
-        )
-
-    def refusal(self, call: Call) -> Reply | None:
-        """Refuse a request without a living token."""
-        scheme, _, token = call.headers.get("authorization", "").partition(" ")
-        header = "the Authorization HTTP request header."
-        if scheme.lower() != "bearer" or not token:
-            long = f"Access token is missing in {header}"
-            return _error(401, 1002, "OAuth", "Missing access token", long)
-        if self._tokens.get(token, 0.0) <= self.clock():
-            long = f"Invalid access token. Check the value of {header}"
-            return _error(401, 1001, "OAuth", "Invalid access token", long)
-        return None
-
-    def throttled(self) -> Reply:
-        """Answer that the requests come too fast.
-
-        Without an errorId: 2001, the only one eBay documents with 429, says that the
-        day's limit is reached.
-        """
-        error = {
-            "domain": "ACCESS",
-            "category": "REQUEST",
-            "message": "Too many requests.",
-            "longMessage": "More requests a second than the sandbox was started to allow.",
-        }
-        return Reply(429, {"errors": [error]}, {"Retry-After": "1"})
+    source = "ebay_browse"
+    path = "/buy/browse/v1/item_summary/search"
+    lacks = 0.06
+    scope = "https://api.ebay.com/oauth/api_scope"
 
     def failing(self, kind: str) -> Reply | None:
         """Answer that the day's limit is reached, or that the token is not valid any more."""
         if kind == "expired_token":
-            return _error(401, 1001, "OAuth", "Invalid access token")
+            return error(401, 1001, "OAuth", "Invalid access token")
         if kind != "quota_exceeded":
             return None
         long = "The request limit has been reached for the resource."
-        return _error(429, 2001, "ACCESS", "Too many requests.", long)
+        return error(429, 2001, "ACCESS", "Too many requests.", long)
 
     def answer(self, call: Call) -> Reply:
         """Search the copies on offer of the book that ``q`` or ``gtin`` names."""
@@ -135,22 +63,22 @@ class EbayBrowse:
             message = (
                 "The call must have a valid 'q', 'category_ids', 'epid' or 'gtin' query parameter."
             )
-            return _error(400, 12001, "API_BROWSE", message)
+            return error(400, 12001, "API_BROWSE", message)
         limit = whole_number(params.get("limit"), 50)
         offset = whole_number(params.get("offset"), 0)
         if limit is None or not 1 <= limit <= MAX_LIMIT:
             message = f"The 'limit' value should be between 1 and {MAX_LIMIT} (inclusive)."
-            return _error(400, 12005, "API_BROWSE", message)
+            return error(400, 12005, "API_BROWSE", message)
         if offset is None or offset % limit or offset + limit > MAX_RESULTS:
             message = "The 'offset' value should be zero or a multiple of the 'limit' value."
-            return _error(400, 12006, "API_BROWSE", message)
+            return error(400, 12006, "API_BROWSE", message)
         asked = isbns_in(query or "")
         named = _OPTIONS_FILTER.search(params.get("filter", ""))
         options = set(named[1].split("|")) if named else {"FIXED_PRICE"}
         offers = [
             (book, offer)
             for code in asked
-            if (book := self.books.get(code)) and self.market.knows(self.source, code)
+            if (book := self.books.get(code)) and self.knows(code)
             for offer in self.market.asks(book, call.now)
             if options & set(_BUYING_OPTIONS[offer.listing_type])
         ]
@@ -222,21 +150,3 @@ def _money(cents: int) -> dict[str, str]:
 def _page(params: Mapping[str, str], limit: int, offset: int) -> str:
     query = urlencode({**params, "limit": str(limit), "offset": str(offset)})
     return f"{_API}/item_summary/search?{query}"
-
-
-def _token_error(status: int, error: str, description: str) -> Reply:
-    return Reply(status, {"error": error, "error_description": description})
-
-
-def _error(
-    status: int, error_id: int, domain: str, message: str, long_message: str | None = None
-) -> Reply:
-    error = {
-        "errorId": error_id,
-        "domain": domain,
-        "category": "REQUEST",
-        "message": message,
-    }
-    if long_message:
-        error["longMessage"] = long_message
-    return Reply(status, {"errors": [error]})

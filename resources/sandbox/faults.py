@@ -13,8 +13,8 @@ from typing import Annotated, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from resources.sandbox import BASE_PATHS, EBAY_TOKEN
-from resources.sandbox.wire import stable_number
+from resources.sandbox import registered_vendors
+from resources.sandbox.wire import TokenVendor, stable_number
 
 Kind = Literal[
     "too_many_requests", "quota_exceeded", "expired_token", "server_error",
@@ -95,7 +95,9 @@ class FaultPlan(_Strict):
 
     @model_validator(mode="after")
     def _fits_the_sources(self) -> Self:
-        known = {*BASE_PATHS, EBAY_TOKEN}
+        vendors = registered_vendors()
+        tokens = {v.token_counter for v in vendors.values() if issubclass(v, TokenVendor)}
+        known = {*vendors, *tokens}
         for source, faults in self.faults.items():
             if source not in known:
                 raise ValueError(f"faults.{source}: no such source; {', '.join(sorted(known))} are")

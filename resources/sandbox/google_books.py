@@ -7,35 +7,32 @@ found is 200 without ``items``. Volume ids begin with ``SIM``.
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from stdnum import isbn
 
-from resources.sandbox import GOOGLE_BOOKS_API_KEY
+from resources.sandbox import credential
 from resources.sandbox.catalogue import Book
-from resources.sandbox.market import Market
-from resources.sandbox.wire import Call, Reply, isbns_in, stable_number
+from resources.sandbox.wire import Call, Reply, Vendor, isbns_in, stable_number
 
 _SITE = "https://books.google.sandbox.invalid"
 _API = "https://www.googleapis.sandbox.invalid/books/v1/volumes"
 
 
-@dataclass(frozen=True, slots=True)
-class GoogleBooks:
+class GoogleBooks(Vendor):
     """Metadata by ISBN; an API key in the query."""
 
-    books: Mapping[str, Book]
-    market: Market
-    source: ClassVar[str] = "google_books"
-    path: ClassVar[str] = "/books/v1/volumes"
+    source = "google_books"
+    path = "/books/v1/volumes"
+    lacks = 0.11
+    is_metadata = True
 
     def refusal(self, call: Call) -> Reply | None:
         """Refuse a missing or wrong ``key``."""
         key = call.params.get("key")
         if not key:
             return _quota("day", "defaultPerDayPerProject", "0", "1/d/{project}")
-        if key != GOOGLE_BOOKS_API_KEY:
+        if key != credential("GOOGLE_BOOKS_API_KEY"):
             message = "API key not valid. Please pass a valid API key."
             reason = {"reason": "API_KEY_INVALID", "domain": "googleapis.com"}
             metadata = {"service": "books.googleapis.com"}
@@ -59,7 +56,7 @@ class GoogleBooks:
         if not query:
             return _error(400, "Missing query.", "queryRequired", "INVALID_ARGUMENT", {}, {})
         asked = isbns_in(query)
-        known = [code for code in asked if self.market.knows(self.source, code)]
+        known = [code for code in asked if self.knows(code)]
         volumes = [volume(self.books[code]) for code in known if code in self.books]
         document: dict[str, Any] = {"kind": "books#volumes", "totalItems": len(volumes)}
         if volumes:

@@ -23,8 +23,12 @@ Over time, with y years since 2026-01-01 (held between -10 and 10):
 - asks arrive as Poisson((1 + 0.5 rate) / 3) a block, stay 3 to 120 days (exponential, mean 40),
   and want base * level * condition * 1.25 exp(0.30 Z).
 
+What dealers pay, anew every week: a dealer buys 45 % of the books, at base * level(y) * 0.28
+exp(0.25 Z) for a good copy, with Z drawn once from (seed, ISBN, dealer, week), and nothing that
+comes to less than half a dollar.
+
 What the sources know differs: 3 % of the books are in no metadata source, and each source
-lacks some others of its own (`UNKNOWN`).
+lacks some others of its own.
 
 Here: events and what a source knows. Not here: the form in which a vendor tells of them.
 """
@@ -34,6 +38,7 @@ import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from statistics import NormalDist
 
 import numpy as np
 
@@ -51,13 +56,10 @@ _TYPE_BOUNDS = np.array((0.60, 0.82))
 _SHIPPING_CENTS = (0, 0, 0, 399, 413, 447, 522, 595)
 
 NO_METADATA = 0.03
-UNKNOWN = {
-    "open_library": 0.09,
-    "google_books": 0.11,
-    "ebay_browse": 0.06,
-    "searchapi_ebay_sold": 0.04,
-}
-"""Share of books that each source lacks, apart from `NO_METADATA`."""
+BOUGHT = 0.45
+LEAST_BID_CENTS = 50
+_WEEK_SECONDS = 7 * 86_400
+_NORMAL = NormalDist()
 
 _YEAR_SECONDS = 365.25 * 86_400
 _YEAR_ZERO = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
@@ -105,13 +107,18 @@ class Market:
         self.seed = seed
         self._profile = lru_cache(maxsize=16_384)(self._draw_profile)
 
-    def knows(self, source: str, isbn13: str) -> bool:
-        """Whether the source has ever heard of the book."""
-        if source in ("open_library", "google_books") and (
-            self._uniform(isbn13, "metadata") < NO_METADATA
-        ):
+    def knows(self, source: str, isbn13: str, lacks: float, *, is_metadata: bool) -> bool:
+        """Whether the source has ever heard of the book.
+
+        Args:
+            source: Its name.
+            isbn13: Of the book.
+            lacks: Share of the books that it lacks, apart from `NO_METADATA`.
+            is_metadata: Whether it tells metadata.
+        """
+        if is_metadata and self._uniform(isbn13, "metadata") < NO_METADATA:
             return False
-        return self._uniform(isbn13, source) >= UNKNOWN[source]
+        return self._uniform(isbn13, source) >= lacks
 
     def sales(self, book: Book, now: datetime) -> list[Offer]:
         """Return the sales of the last 90 days up to `now`, the latest first."""
@@ -131,6 +138,18 @@ class Market:
             key=lambda ask: (ask.at, ask.listing_id),
             reverse=True,
         )
+
+    def bid(self, book: Book, dealer: str, now: datetime) -> int:
+        """Return the US cents that a dealer pays for a good copy at `now`; 0 for no bid."""
+        if self._uniform(book.isbn13, f"buys:{dealer}") >= BOUGHT:
+            return 0
+        profile = self._profile(book)
+        week = int(now.timestamp() // _WEEK_SECONDS)
+        noise = _NORMAL.inv_cdf(self._uniform(book.isbn13, f"bid:{dealer}:{week}") or 0.5)
+        years = _years(now.timestamp())
+        level = math.exp(profile.trend * years + 0.05 * math.sin(math.tau * years + profile.phase))
+        cents = round(100 * profile.base * level * 0.28 * math.exp(0.25 * noise))
+        return cents if cents >= LEAST_BID_CENTS else 0
 
     def _events(self, book: Book, kind: str, since: datetime, until: datetime) -> list[Offer]:
         profile = self._profile(book)

@@ -6,15 +6,12 @@ absent from the answer, which is 200 and ``{}``. Addresses end in ``.invalid``, 
 begin with 99, so that nobody is sent to another book's page.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from stdnum import isbn
 
 from resources.sandbox.catalogue import Book
-from resources.sandbox.market import Market
-from resources.sandbox.wire import Call, Reply, isbns_in, stable_number
+from resources.sandbox.wire import Call, Reply, Vendor, isbns_in, stable_number
 
 _SITE = "https://openlibrary.sandbox.invalid"
 _COVERS = "https://covers.sandbox.invalid"
@@ -28,14 +25,13 @@ _MARC_LANGUAGES = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class OpenLibrary:
+class OpenLibrary(Vendor):
     """Metadata by ISBN; no credentials."""
 
-    books: Mapping[str, Book]
-    market: Market
-    source: ClassVar[str] = "open_library"
-    path: ClassVar[str] = "/api/books"
+    source = "open_library"
+    path = "/api/books"
+    lacks = 0.09
+    is_metadata = True
 
     def refusal(self, call: Call) -> Reply | None:
         """Let everyone in."""
@@ -62,7 +58,7 @@ class OpenLibrary:
             for isbn13 in isbns_in(key):
                 asked.append(isbn13)
                 book = self.books.get(isbn13)
-                if book and self.market.knows(self.source, isbn13):
+                if book and self.knows(isbn13):
                     found[key] = edition(book)
         return Reply(200, found, asked=tuple(dict.fromkeys(asked)))
 

@@ -7,17 +7,16 @@ the first of ``extensions``. One listing in fifty has its price in ``deal`` inst
 filter, as from the vendor, the listings are copies on offer, not sales.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import urlencode
 
-from resources.sandbox import SEARCHAPI_API_KEY
+from resources.sandbox import credential
 from resources.sandbox.catalogue import Book
-from resources.sandbox.market import Market, Offer
+from resources.sandbox.market import Offer
 from resources.sandbox.wire import (
     Call,
     Reply,
+    Vendor,
     dollars,
     isbns_in,
     listing_title,
@@ -31,14 +30,12 @@ _SITE = "https://www.ebay.sandbox.invalid"
 _BUYING_FORMATS = {"fixed_price": "Buy It Now", "best_offer": "or Best Offer"}
 
 
-@dataclass(frozen=True, slots=True)
-class SearchApiEbaySold:
+class SearchApiEbaySold(Vendor):
     """Sold copies, by ISBN; an API key in the query or as a bearer token."""
 
-    books: Mapping[str, Book]
-    market: Market
-    source: ClassVar[str] = "searchapi_ebay_sold"
-    path: ClassVar[str] = "/api/v1/search"
+    source = "searchapi_ebay_sold"
+    path = "/api/v1/search"
+    lacks = 0.04
 
     def refusal(self, call: Call) -> Reply | None:
         """Refuse a missing or wrong key."""
@@ -47,7 +44,7 @@ class SearchApiEbaySold:
         if not key:
             message = "You didn't provide an API key. Send it in the api_key parameter."
             return Reply(401, {"error": message})
-        if key != SEARCHAPI_API_KEY:
+        if key != credential("SEARCHAPI_API_KEY"):
             return Reply(401, {"error": "Invalid API key."})
         return None
 
@@ -79,7 +76,7 @@ class SearchApiEbaySold:
         offers = [
             (book, offer)
             for code in asked
-            if (book := self.books.get(code)) and self.market.knows(self.source, code)
+            if (book := self.books.get(code)) and self.knows(code)
             for offer in (self.market.sales if sold else self.market.asks)(book, call.now)
         ]
         start = (page - 1) * num

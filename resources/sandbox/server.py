@@ -4,8 +4,8 @@
 - ``/_sandbox/stats``: ``requests``, ``answered``, ``429s`` and ``max_requests_in_1s``, each by
   source; ``ebay_token`` counts token requests, which have no limit. ``faults`` has the faults
   that were ordered (`faults`), by source and kind; a 429 that was ordered counts there only.
-- ``/_sandbox/asked``: how often each source answered about each ISBN-13. A later page of an
-  answer, a refused request and one that failed by order do not count.
+- ``/_sandbox/asked``: how often each source answered about each item, by its natural key. A later
+  page of an answer, a refused request and one that failed by order do not count.
 
 The request header ``X-Sandbox-Now`` (ISO 8601) sets the market's date for that request.
 
@@ -13,7 +13,7 @@ Not here: what the vendors say (one module each).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import UTC, datetime
 
 from starlette.applications import Starlette
@@ -21,17 +21,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from resources.sandbox import BASE_PATHS, EBAY_TOKEN
+from resources.sandbox import base_path, registered_vendors
 from resources.sandbox.catalogue import Book
-from resources.sandbox.ebay_browse import EbayBrowse
 from resources.sandbox.failing import DELIVERING, failing
 from resources.sandbox.faults import FaultPlan, Faults
-from resources.sandbox.google_books import GoogleBooks
 from resources.sandbox.market import Market
-from resources.sandbox.open_library import OpenLibrary
-from resources.sandbox.searchapi_ebay_sold import SearchApiEbaySold
 from resources.sandbox.traffic import Traffic
-from resources.sandbox.wire import Call, Reply, Vendor, isbns_in
+from resources.sandbox.wire import Call, Reply, TokenVendor, Vendor, isbns_in
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -43,7 +39,7 @@ def create_app(
     rate: int = 0,
     plan: FaultPlan | None = None,
 ) -> Starlette:
-    """Return the application.
+    """Return the application. Cards and minifigures are the bundled ones.
 
     Args:
         catalogue: The books that exist.
@@ -57,13 +53,7 @@ def create_app(
     market = Market(seed)
     traffic = Traffic(rate)
     latency = latency_ms / 1000
-    ebay = EbayBrowse(books, market)
-    vendors: tuple[Vendor, ...] = (
-        OpenLibrary(books, market),
-        GoogleBooks(books, market),
-        ebay,
-        SearchApiEbaySold(books, market),
-    )
+    vendors = [vendor(books, market) for vendor in registered_vendors().values()]
 
     async def healthz(request: Request) -> Response:
         return JSONResponse({"simulated": True, "books": len(books), "seed": seed})
@@ -74,42 +64,60 @@ def create_app(
     async def asked(request: Request) -> Response:
         return JSONResponse(traffic.asked())
 
-    async def token(request: Request) -> Response:
-        traffic.arrive(EBAY_TOKEN)
-        body = await request.body()
-        reply = ebay.token(Call(request.query_params, request.headers, datetime.now(UTC), body))
-        await asyncio.sleep(latency)
-        # Tokens are alike, so that each request for one is a question of its own.
-        number = str(traffic.stats()["requests"][EBAY_TOKEN])
-        if reply.status == 200 and (fault := faults.due(EBAY_TOKEN, number)):
-            traffic.failed(EBAY_TOKEN, fault.kind)
-            return failing(fault, EBAY_TOKEN, request, reply)
-        traffic.replied(EBAY_TOKEN, reply.status, ())
-        return _response(reply)
-
     return Starlette(
         routes=[
             Route("/_sandbox/healthz", healthz),
             Route("/_sandbox/stats", stats),
             Route("/_sandbox/asked", asked),
-            Route(BASE_PATHS[ebay.source] + ebay.token_path, token, methods=["POST"]),
-            *(
-                Route(
-                    BASE_PATHS[vendor.source] + vendor.path,
-                    _endpoint(vendor, traffic, faults, latency),
-                )
-                for vendor in vendors
-            ),
+            *(route for vendor in vendors for route in _routes(vendor, traffic, faults, latency)),
+            Route("/{path:path}", _nobody, methods=["GET", "POST"]),
         ]
     )
+
+
+def _routes(vendor: Vendor, traffic: Traffic, faults: Faults, latency: float) -> Iterator[Route]:
+    base = base_path(vendor.source)
+    endpoint = _endpoint(vendor, traffic, faults, latency)
+    yield Route(base + vendor.path, endpoint, methods=[vendor.method])
+    if isinstance(vendor, TokenVendor):
+        endpoint = _token_endpoint(vendor, traffic, faults, latency)
+        yield Route(base + vendor.token_path, endpoint, methods=["POST"])
+
+
+async def _nobody(request: Request) -> Response:
+    """Refuse what no vendor answers: 403, since a 404 could be taken for an unknown book."""
+    message = f"The sandbox plays no vendor that answers {request.method} {request.url.path}."
+    return JSONResponse({"error": message}, 403)
+
+
+def _token_endpoint(
+    vendor: TokenVendor, traffic: Traffic, faults: Faults, latency: float
+) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        traffic.arrive(vendor.token_counter)
+        body = await request.body()
+        reply = vendor.token(Call(request.query_params, request.headers, datetime.now(UTC), body))
+        await asyncio.sleep(latency)
+        # Tokens are alike, so that each request for one is a question of its own.
+        number = str(traffic.stats()["requests"][vendor.token_counter])
+        if reply.status == 200 and (fault := faults.due(vendor.token_counter, number)):
+            traffic.failed(vendor.token_counter, fault.kind)
+            return failing(fault, vendor.token_counter, request, reply)
+        traffic.replied(vendor.token_counter, reply.status, ())
+        return _response(reply)
+
+    return endpoint
 
 
 def _endpoint(vendor: Vendor, traffic: Traffic, faults: Faults, latency: float) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         arrived = traffic.arrive(vendor.source)
-        reply = _reply(vendor, request, traffic, arrived)
+        body = await request.body()
+        reply = _reply(vendor, request, body, traffic, arrived)
         # What is refused anyway is no question.
-        fault = faults.due(vendor.source, _question(request)) if reply.status == 200 else None
+        fault = (
+            faults.due(vendor.source, _question(request, reply)) if reply.status == 200 else None
+        )
         if fault:
             traffic.failed(vendor.source, fault.kind)
         if fault is None or fault.kind in DELIVERING:
@@ -125,19 +133,27 @@ def _endpoint(vendor: Vendor, traffic: Traffic, faults: Faults, latency: float) 
     return endpoint
 
 
-def _question(request: Request) -> str:
-    """Return what is asked about: the books and the page, and no credentials."""
+def _question(request: Request, reply: Reply) -> str:
+    """Return what is asked about: the items and the page, and no credentials."""
     params = request.query_params
     books = isbns_in(" ".join(params.get(name, "") for name in ("bibkeys", "q", "gtin")))
-    return ":".join([*books, params.get("page", ""), params.get("offset", "")])
+    items = books or [*request.path_params.values(), *reply.asked]
+    return ":".join([*items, params.get("page", ""), params.get("offset", "")])
 
 
-def _reply(vendor: Vendor, request: Request, traffic: Traffic, arrived: int) -> Reply:
+def _reply(vendor: Vendor, request: Request, body: bytes, traffic: Traffic, arrived: int) -> Reply:
     try:
         now = market_date(request.headers.get("x-sandbox-now"))
     except ValueError as error:
         return Reply(400, {"error": str(error)})
-    call = Call(request.query_params, request.headers, now)
+    call = Call(
+        request.query_params,
+        request.headers,
+        now,
+        body,
+        request.path_params,
+        url=str(request.url),
+    )
     refusal = vendor.refusal(call)
     if refusal:
         return refusal

@@ -78,7 +78,7 @@ class Traffic:
         }
 
     def asked(self) -> dict[str, dict[str, int]]:
-        """Return how often each source answered about each ISBN-13."""
+        """Return how often each source answered about each item, by its natural key."""
         return {source: dict(counts) for source, counts in self._asked.items()}
 
 

@@ -6,27 +6,36 @@ Not here: any vendor's own format (one module each), HTTP itself (`server`).
 import hashlib
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from stdnum import isbn
 
 from resources.sandbox.catalogue import Book
-from resources.sandbox.market import Offer
+from resources.sandbox.market import Market, Offer
 
 _ISBN = re.compile(r"(?<![\dXx])(?:97[89]\d{10}|\d{9}[\dXx])(?![\dXx])")
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request: what a vendor's answer can depend on."""
+    """One request: what a vendor's answer can depend on.
+
+    Attributes:
+        params: Of the query.
+        path_params: What stands where the vendor's path has a name in braces.
+        url: The whole address, as it was signed.
+    """
 
     params: Mapping[str, str]
     headers: Mapping[str, str]
     now: datetime
     body: bytes = b""
+    path_params: Mapping[str, str] = field(default_factory=dict)
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +43,7 @@ class Reply:
     """One response.
 
     Attributes:
-        asked: ISBN-13s that the request asked about, each counted once; empty for the
+        asked: Natural keys that the request asked about, each counted once; empty for the
             later pages of an answer and for what was refused.
     """
 
@@ -48,15 +57,36 @@ class Reply:
         return json.dumps(self.document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-class Vendor(Protocol):
-    """One simulated source."""
+@dataclass
+class Vendor(ABC):
+    """One simulated source.
 
+    Attributes:
+        books: The books that exist, by ISBN-13.
+        source: Name of the source that it stands in for.
+        path: Of its one resource, below `base_path`; may have names in braces.
+        method: By which it is asked.
+        lacks: Share of the books that it has never heard of.
+        is_metadata: Whether it tells metadata; some books are in no such source.
+    """
+
+    books: Mapping[str, Book]
+    market: Market
     source: ClassVar[str]
     path: ClassVar[str]
+    method: ClassVar[str] = "GET"
+    lacks: ClassVar[float] = 0.05
+    is_metadata: ClassVar[bool] = False
 
+    def knows(self, key: str) -> bool:
+        """Whether it has ever heard of the item with this natural key."""
+        return self.market.knows(self.source, key, self.lacks, is_metadata=self.is_metadata)
+
+    @abstractmethod
     def refusal(self, call: Call) -> Reply | None:
         """Return the vendor's answer to missing or wrong credentials, or None."""
 
+    @abstractmethod
     def throttled(self) -> Reply:
         """Return the vendor's answer to more requests a second than it allows."""
 
@@ -66,9 +96,27 @@ class Vendor(Protocol):
         Args:
             kind: As in `faults.Kind`.
         """
+        return None
 
+    @abstractmethod
     def answer(self, call: Call) -> Reply:
         """Return the answer to an authorised request within the limit."""
+
+
+class TokenVendor(Vendor):
+    """A simulated source that gives tokens itself.
+
+    Attributes:
+        token_path: Where it gives them, below `base_path`; asked by POST, without a limit.
+        token_counter: Under which name those requests are counted.
+    """
+
+    token_path: ClassVar[str]
+    token_counter: ClassVar[str]
+
+    @abstractmethod
+    def token(self, call: Call) -> Reply:
+        """Return the answer to a request for a token."""
 
 
 def isbns_in(text: str) -> list[str]:

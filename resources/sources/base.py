@@ -219,6 +219,13 @@ class Source(ABC):
             SourceError: It is an error in the dress of a success.
         """
 
+    def covers(self, query: ItemQuery) -> bool:
+        """Whether the item's key is of the kind that the vendor goes by.
+
+        Where it is not, the vendor knows nothing of the item, and is not asked.
+        """
+        return True
+
     def missing_credentials(self, credentials: "Credentials") -> list[str]:
         """Return the variables without which it cannot be asked and which are not set."""
         return [

@@ -24,6 +24,13 @@ _LANGUAGES = {
     "rus": "ru", "slo": "sk", "slv": "sl", "spa": "es", "srp": "sr", "swe": "sv", "tur": "tr",
     "ukr": "uk", "vie": "vi", "wel": "cy", "yid": "yi",
 }  # fmt: skip
+_LANGUAGE_NAMES = {
+    "arabic": "ar", "chinese": "zh", "danish": "da", "dutch": "nl", "english": "en",
+    "finnish": "fi", "french": "fr", "german": "de", "greek": "el", "hebrew": "he",
+    "hindi": "hi", "italian": "it", "japanese": "ja", "korean": "ko", "latin": "la",
+    "norwegian": "no", "polish": "pl", "portuguese": "pt", "russian": "ru", "spanish": "es",
+    "swedish": "sv", "turkish": "tr", "ukrainian": "uk",
+}  # fmt: skip
 _SUBJECTS_KEPT = 20
 
 
@@ -56,10 +63,10 @@ def binding(text: str) -> str:
     return next((name for name, pattern in _BINDINGS if pattern.search(text)), text)
 
 
-def language(code: str) -> str:
-    """Return the ISO 639-1 code of a language where we know it, else the code as given."""
-    code = code.strip().lower()
-    return _LANGUAGES.get(code, code)
+def language(text: str) -> str:
+    """Return the ISO 639-1 code of a code or an English name that we know, else the text."""
+    text = text.strip().lower()
+    return _LANGUAGES.get(text) or _LANGUAGE_NAMES.get(text, text)
 
 
 def joined(names: Iterable[str], separator: str = ", ") -> str:

@@ -94,7 +94,8 @@ class Reply:
         status: Status of the last response; None when there was none.
         latency_ms: Time of the last attempt, from sending to the end of the body.
         sha256: Of the body, in hex; None when no response was read.
-        attempts: Requests sent; 0 when the source was not asked at all.
+        attempts: Requests sent; 0 when the source was not asked at all, because it does not
+            cover the item or asking is useless.
         answer: What the source says; None on an error.
         error: A sentence for a person, without secrets; None when there is an answer.
         cost_usd: What the attempts cost: those that succeeded.
@@ -243,7 +244,10 @@ class SourceClient:
         answer: Answer | None = None
         error: str | None = None
         try:
-            answer = await self._answer(self._lane(source), query, record)
+            if source.covers(query):
+                answer = await self._answer(self._lane(source), query, record)
+            else:
+                answer = Answer("not_found")
         except SourceError as failure:
             sentence = f"{source.name} about {query.category} {query.natural_key}: {failure}"
             # Redacted before it is cut: half a secret is one too.

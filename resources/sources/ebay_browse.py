@@ -1,13 +1,10 @@
 """eBay Browse: what a book is offered for now. Asks, never sales.
 
-OAuth2 client credentials; the token lives two hours and has no refresh token. Only fixed-price
-listings come back unless ``buyingOptions`` asks for the others. ``gtin`` takes UPCs only, so
-the ISBN goes into ``q``. One page of 200 is read: the first listings in eBay's own order.
+Only fixed-price listings come back unless ``buyingOptions`` asks for the others. ``gtin`` takes
+UPCs only, so the ISBN goes into ``q``. One page of 200 is read: the first listings in eBay's
+own order.
 """
 
-import asyncio
-import time
-from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -16,39 +13,18 @@ import httpx
 from pydantic import AwareDatetime, Field
 
 from pricing_assets.core.answers import Answer, ItemQuery, Listing
-from resources.sources import wire
-from resources.sources.base import (
-    CredentialsRefused,
-    Licence,
-    QuotaExhausted,
-    RetryableError,
-    Source,
-    SourceError,
-    UnparsablePayload,
-    error_of_status,
-    retry_after_seconds,
-)
+from resources.sources.base import Licence, UnparsablePayload
 from resources.sources.credentials import Credentials
-from resources.sources.wire import Amount, Count, CurrencyCode, Text, Wire
+from resources.sources.ebay_rest import MARKETPLACE, PAGE_LIMIT, EbaySource, Money, page_entries
+from resources.sources.wire import Count, Text, Wire
 
 SCOPE = "https://api.ebay.com/oauth/api_scope"
-MARKETPLACE = "EBAY_US"
-PAGE_LIMIT = 200
-REQUEST_LIMIT_REACHED = 2001
-_TOKEN_MARGIN_SECONDS = 60
 _ID_CHARACTERS = 128
 _CONDITION_CHARACTERS = 64
 
 
-class _Money(Wire):
-    """An amount in the marketplace's currency; eBay may have converted it from the seller's."""
-
-    value: Amount
-    currency: CurrencyCode
-
-
 class _ShippingOption(Wire):
-    cost: _Money | None = Field(None, alias="shippingCost")
+    cost: Money | None = Field(None, alias="shippingCost")
 
 
 class _ItemSummary(Wire):
@@ -58,8 +34,8 @@ class _ItemSummary(Wire):
 
     item_id: Text = Field(alias="itemId", min_length=1, max_length=_ID_CHARACTERS)
     title: Text
-    price: _Money | None = None
-    current_bid: _Money | None = Field(None, alias="currentBidPrice")
+    price: Money | None = None
+    current_bid: Money | None = Field(None, alias="currentBidPrice")
     condition: Text | None = Field(None, max_length=_CONDITION_CHARACTERS)
     buying_options: tuple[Text, ...] = Field((), alias="buyingOptions")
     shipping_options: tuple[_ShippingOption, ...] = Field((), alias="shippingOptions")
@@ -78,99 +54,15 @@ class _ItemSummary(Wire):
         return "auction" if "AUCTION" in self.buying_options else None
 
 
-class _Error(Wire):
-    error_id: Count | None = Field(None, alias="errorId")
-    message: Text = ""
-    long_message: Text = Field("", alias="longMessage")
-
-    def __str__(self) -> str:
-        """Return id and messages on one line."""
-        return wire.excerpt(f"{self.error_id} {self.message} {self.long_message}")
-
-
-class ClientCredentials(httpx.Auth):
-    """An application token, fetched once, renewed before it expires and when it is refused."""
-
-    def __init__(self, token_url: str, client_id: str, client_secret: str) -> None:
-        self._token_url = token_url
-        self._login = httpx.BasicAuth(client_id, client_secret)
-        self._lock = asyncio.Lock()
-        self._token = ""
-        self._refused: CredentialsRefused | None = None
-        self._expires = 0.0  # of the monotonic clock: the platform's own may stand still
-
-    def __repr__(self) -> str:
-        """Name the endpoint, not the secret."""
-        return f"ClientCredentials({self._token_url})"
-
-    async def async_auth_flow(
-        self, request: httpx.Request
-    ) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """Send the request with a token; on 401 once more with a new one.
-
-        Raises:
-            SourceError: No token was given; credentials that are refused close the source.
-        """
-        used = ""
-        for _ in range(2):
-            async with self._lock:
-                if self._refused:
-                    raise self._refused
-                # Another request may have renewed the token that this one was refused with.
-                if self._token == used or time.monotonic() >= self._expires:
-                    response = yield self._token_request(request)
-                    await response.aread()
-                    self._keep(response)
-                used = self._token
-            request.headers["Authorization"] = f"Bearer {used}"
-            answer = yield request
-            if answer.status_code != httpx.codes.UNAUTHORIZED:
-                return
-
-    def _token_request(self, request: httpx.Request) -> httpx.Request:
-        token_request = httpx.Request(
-            "POST",
-            self._token_url,
-            data={"grant_type": "client_credentials", "scope": SCOPE},
-            headers={"User-Agent": request.headers.get("User-Agent", "pricing-assets")},
-            extensions=request.extensions,
-        )
-        return next(self._login.auth_flow(token_request))
-
-    def _keep(self, response: httpx.Response) -> None:
-        status = response.status_code
-        detail = f"the token request: {wire.excerpt(response.text)}"
-        if status in (400, 401, 403):
-            # Remembered: what waits for the lock would only be refused as well.
-            self._refused = CredentialsRefused(
-                f"answered {status}: {detail}; check EBAY_CLIENT_ID and EBAY_CLIENT_SECRET"
-            )
-            raise self._refused
-        if failure := error_of_status(status, detail, retry_after_seconds(response.headers)):
-            raise failure
-        try:
-            match wire.read_json(response.content):
-                case {"access_token": str(token), "expires_in": int(seconds)} if token:
-                    self._token = token
-                    margin = min(_TOKEN_MARGIN_SECONDS, seconds / 2)
-                    self._expires = time.monotonic() + seconds - margin
-                    return
-        except ValueError:
-            pass
-        raise UnparsablePayload("access_token", "the token response has no token and lifetime")
-
-
-class EbayBrowse(Source):
+class EbayBrowse(EbaySource):
     """Asks for books by ISBN, from eBay's own search of active listings."""
 
     name = "ebay_browse"
     kind = "ask"
     categories = ("book",)
-    base_url = "https://api.ebay.com"
-    rate_per_second = 5.0
+    scope = SCOPE
     cost_per_call_usd = Decimal(0)
     freshness = timedelta(days=3)
-    credential_names = ("EBAY_CLIENT_ID", "EBAY_CLIENT_SECRET")
     licence = Licence(
         store_payloads=True,
         payload_retention_days=7,
@@ -182,14 +74,6 @@ class EbayBrowse(Source):
             "old, no training of models without an agreement."
         ),
     )
-
-    def auth(self, credentials: Credentials) -> httpx.Auth:
-        """Return the application's token flow."""
-        return ClientCredentials(
-            f"{self.base_url}/identity/v1/oauth2/token",
-            credentials.require("EBAY_CLIENT_ID"),
-            credentials.require("EBAY_CLIENT_SECRET"),
-        )
 
     def request(self, query: ItemQuery, credentials: Credentials) -> httpx.Request:
         """Search active listings of every buying option."""
@@ -204,38 +88,10 @@ class EbayBrowse(Source):
             headers={"X-EBAY-C-MARKETPLACE-ID": MARKETPLACE},
         )
 
-    def error(self, response: httpx.Response) -> SourceError | None:
-        """Tell the daily limit (errorId 2001) from asking too fast, which says when to retry."""
-        failure = super().error(response)
-        if (
-            isinstance(failure, RetryableError)
-            and failure.retry_after is None
-            and any(e.error_id == REQUEST_LIMIT_REACHED for e in _errors(response))
-        ):
-            return QuotaExhausted(
-                f"{failure}; the limit is per day, so ask again tomorrow or have it raised"
-            )
-        return failure
-
-    def error_detail(self, response: httpx.Response) -> str:
-        """Return the ids and messages of ``errors``."""
-        errors = _errors(response)
-        return "; ".join(str(e) for e in errors) if errors else super().error_detail(response)
-
     def read(self, query: ItemQuery, document: Any) -> Answer:
         """Read a search page; a page without listings has no ``itemSummaries``."""
-        if not isinstance(document, dict):
-            raise UnparsablePayload("body", f"a {type(document).__name__}, not an object")
         problems: list[str] = []
-        warnings = document.get("warnings")
-        for index, raw in enumerate(warnings if isinstance(warnings, list) else []):
-            if warning := _Error.read(raw, f"warnings[{index}]", problems):
-                problems.append(f"warnings[{index}]: {warning}")
-        summaries = document.get("itemSummaries", [])
-        if not isinstance(summaries, list) or (
-            "itemSummaries" not in document and document.get("total") != 0
-        ):
-            raise UnparsablePayload("itemSummaries", "no list of listings, nor a total of 0")
+        summaries = page_entries(document, "itemSummaries", problems)
         listings = [
             listing
             for index, raw in enumerate(summaries)
@@ -250,17 +106,6 @@ class EbayBrowse(Source):
             listings=tuple({entry.source_listing_id: entry for entry in listings}.values()),
             problems=tuple(problems),
         )
-
-
-def _errors(response: httpx.Response) -> list[_Error]:
-    try:
-        document = wire.read_json(response.content)
-    except ValueError:
-        return []
-    match document:
-        case {"errors": list(entries)}:
-            return [error for raw in entries if (error := _Error.read(raw, "errors", []))]
-    return []
 
 
 def _listing(raw: object, path: str, problems: list[str]) -> Listing | None:

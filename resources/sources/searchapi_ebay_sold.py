@@ -15,9 +15,8 @@ What the vendor reads from eBay's page varies, and a label must not be guessed:
 - A seller's subtitle can end up in ``condition``; only eBay's own names are taken.
 """
 
-import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -26,7 +25,7 @@ from pydantic import Field
 from pydantic_core import PydanticCustomError
 
 from pricing_assets.core.answers import Answer, ItemQuery, Listing
-from resources.sources import wire
+from resources.sources import ebay_page, wire
 from resources.sources.base import (
     Licence,
     PermanentError,
@@ -40,32 +39,6 @@ from resources.sources.credentials import Credentials
 from resources.sources.wire import Amount, Text, Wire
 
 PAGE_SIZE = 120
-EBAY_DOMAIN = "ebay.com"
-_ID_CHARACTERS = 128
-_CONDITION_CHARACTERS = 64
-
-_CURRENCIES = {
-    "$": "USD", "US $": "USD", "US$": "USD", "USD": "USD", "C $": "CAD", "C$": "CAD",
-    "CA $": "CAD", "AU $": "AUD", "AU$": "AUD", "£": "GBP", "GBP": "GBP", "€": "EUR",
-    "EUR": "EUR",
-}  # fmt: skip
-"""Signs that stand before an amount on ebay.com, which writes dollars of other lands out."""
-
-_PRICE = re.compile(r"(?P<sign>[^\d\s.,+-](?:[^\d.,+-]*[^\d\s.,+-])?)\s*(?P<amount>[\d,]*\.?\d+)")
-_DIGITS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+")
-_DELIVERY = re.compile(
-    r"\+\s*(?P<price>[^\d+]{1,4}[\d,.]+)\s+(?:delivery|shipping|postage)", re.IGNORECASE
-)
-_FREE_DELIVERY = re.compile(r"free\s+(?:international\s+)?(?:delivery|shipping|postage)", re.I)
-_BIDS = re.compile(r"(?P<bids>\d{1,6})\s+bids?", re.IGNORECASE)
-_SOLD = re.compile(r"(?:sold|ended)\s*:?\s+(?P<date>.+)", re.IGNORECASE)
-_DATE_FORMATS = ("%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y", "%Y-%m-%d")
-_CONDITION = re.compile(
-    r"(?:brand new|new|like new|open box|pre-?owned|used|very good|good|acceptable|excellent"
-    r"|fair|certified|seller refurbished|refurbished|parts only|for parts|graded|ungraded"
-    r"|near mint)\b.{0,40}",
-    re.IGNORECASE,
-)
 
 
 class _Result(Wire):
@@ -73,7 +46,7 @@ class _Result(Wire):
 
     essential: ClassVar[frozenset[str]] = frozenset({"item_id", "title", "price", "deal"})
 
-    item_id: Text = Field(min_length=1, max_length=_ID_CHARACTERS)
+    item_id: Text = Field(min_length=1, max_length=ebay_page.ID_CHARACTERS)
     title: Text
     price: Text | None = None
     deal: Text | None = None
@@ -119,7 +92,7 @@ class SearchApiEbaySold(Source):
             params={
                 "engine": "ebay_search",
                 "q": query.natural_key,
-                "ebay_domain": EBAY_DOMAIN,
+                "ebay_domain": ebay_page.EBAY_DOMAIN,
                 "filters": "sold_listings",
                 "num": PAGE_SIZE,
                 "api_key": credentials.require("SEARCHAPI_API_KEY"),
@@ -132,7 +105,7 @@ class SearchApiEbaySold(Source):
         if (
             isinstance(failure, RetryableError)
             and failure.retry_after is None
-            and _names_plan(str(failure))
+            and ebay_page.names_plan(str(failure))
         ):
             return QuotaExhausted(f"{failure}; renew or raise the plan, or wait for its next month")
         return failure
@@ -180,18 +153,12 @@ class SearchApiEbaySold(Source):
         )
 
 
-def _names_plan(message: str) -> bool:
-    return bool(re.search(r"(?i)run out|used (?:all|up)|monthly|credits|quota", message))
-
-
 def _no_results(document: dict[str, Any]) -> Answer:
     """Read a page without ``organic_results``: nothing found, an error, or a changed format."""
     match document:
-        case {"error": str(message)} if re.search(
-            r"(?i)no results|any results|not find|0 results", message
-        ):
+        case {"error": str(message)} if ebay_page.says_nothing_found(message):
             return Answer("not_found", problems=(f"error: {wire.excerpt(message)}",))
-        case {"error": str(message)} if _names_plan(message):
+        case {"error": str(message)} if ebay_page.names_plan(message):
             raise QuotaExhausted(f"answered an error: {wire.excerpt(message)}; raise the plan")
         case {"error": message}:
             raise PermanentError(f"answered an error: {wire.excerpt(str(message))}")
@@ -210,7 +177,6 @@ def _listing(result: _Result, path: str, problems: list[str]) -> Listing | None:
     except PydanticCustomError as error:
         problems.append(f"{path}.{error.type}: {error.message()}")
         return None
-    bids = _BIDS.fullmatch(result.buying_format)
     return Listing(
         source_listing_id=result.item_id,
         kind="sold",
@@ -218,9 +184,9 @@ def _listing(result: _Result, path: str, problems: list[str]) -> Listing | None:
         price=price,
         currency=currency,
         shipping=_shipping(result, currency),
-        condition=_condition(result.condition, path, problems),
-        listing_type=_listing_type(result.buying_format),
-        bids=int(bids["bids"]) if bids else None,
+        condition=ebay_page.condition(result.condition, f"{path}.condition", problems),
+        listing_type=ebay_page.listing_type(result.buying_format),
+        bids=ebay_page.bids(result.buying_format),
         sold_at=_sold_at(result, path, problems),
     )
 
@@ -236,7 +202,7 @@ def _sale_price(result: _Result) -> tuple[Decimal, str]:
         if not result.extracted_price:
             raise PydanticCustomError("price", "missing, and `deal` too")
         return result.extracted_price, "USD"  # what ebay.com shows
-    price = read_price(text)
+    price = ebay_page.read_price(text)
     if price is None:
         raise PydanticCustomError(
             field, "not the price of one sale: {shown}", {"shown": wire.shown(text)}
@@ -244,64 +210,22 @@ def _sale_price(result: _Result) -> tuple[Decimal, str]:
     return price
 
 
-def read_price(text: str) -> tuple[Decimal, str] | None:
-    """Return the amount and currency of a text that is exactly one price above zero.
-
-    ``$2,481.78`` is one; ``$0.99 to $1.49``, ``$2.27$3.49`` and ``$2.00 to`` are not.
-    """
-    match = _PRICE.fullmatch(text.strip())
-    if not match or not _DIGITS.fullmatch(match["amount"]):
-        return None
-    currency = _CURRENCIES.get(match["sign"].strip())
-    try:
-        amount = wire.amount(match["amount"].replace(",", ""))
-    except PydanticCustomError:
-        return None
-    return (amount, currency) if currency and amount else None
-
-
 def _shipping(result: _Result, currency: str) -> Decimal | None:
     """Return the cost of delivery; the vendor puts its text into other fields at times."""
     for text in (result.shipping, *result.extensions):
-        if _FREE_DELIVERY.search(text):
-            return Decimal(0)
-        match = _DELIVERY.search(text)
-        if match and (cost := read_price(match["price"])) and cost[1] == currency:
-            return cost[0]
+        if (cost := ebay_page.delivery(text, currency)) is not None:
+            return cost
     return result.extracted_shipping
-
-
-def _condition(text: str | None, path: str, problems: list[str]) -> str | None:
-    if not text:
-        return None
-    if not _CONDITION.fullmatch(text):
-        # Not quoted: what lands here is the seller's own advertisement.
-        problems.append(f"{path}.condition: not one of eBay's conditions")
-        return None
-    return text[:_CONDITION_CHARACTERS]
-
-
-def _listing_type(buying_format: str) -> str | None:
-    if _BIDS.fullmatch(buying_format):
-        return "auction"
-    known = {"buy it now": "fixed_price", "or best offer": "best_offer"}
-    return known.get(
-        buying_format.lower(), "best_offer" if "offer" in buying_format.lower() else None
-    )
 
 
 def _sold_at(result: _Result, path: str, problems: list[str]) -> datetime | None:
     for field, text in _badges(result):
-        match = _SOLD.fullmatch(text)
-        if match is None and field != "sold_date":
+        line = ebay_page.sale_line(text)
+        if line is None and field != "sold_date":
             continue
-        day = match["date"] if match else text
-        for pattern in _DATE_FORMATS:
-            try:
-                return datetime.strptime(" ".join(day.split()), pattern).replace(tzinfo=UTC)
-            except ValueError:
-                continue
-        if any(character.isdigit() for character in day):
+        if sold_at := ebay_page.day(line or text):
+            return sold_at
+        if any(character.isdigit() for character in line or text):
             problems.append(f"{path}.{field}: not a date of sale: {wire.shown(text)}")
     return None
 

@@ -11,10 +11,14 @@ from tests.runs import metadata
 
 def test_each_book_is_asked_once_of_each_market_source(processed: Processed) -> None:
     shown = metadata(processed.runs["process_scans"], "sold_comps")
-    assert shown["calls"] == 2 * BOOKS
+    assert shown["calls"] == 3 * BOOKS
     assert shown["calls_by_result"].get("error", 0) == 0
-    market = [pair for pair in processed.asked if pair[0] in ("ebay_browse", "searchapi_ebay_sold")]
-    assert len(market) == 2 * BOOKS
+    market = [
+        pair
+        for pair in processed.asked
+        if pair[0] in ("booksrun", "ebay_browse", "searchapi_ebay_sold")
+    ]
+    assert len(market) == 3 * BOOKS
     assert shown["items_updated"] == BOOKS
 
 
@@ -24,7 +28,7 @@ def test_what_it_shows_is_what_is_stored(processed: Processed) -> None:
     platform = processed.platform
     assert shown["dagster/row_count"] == platform.count(listings)
     assert shown["observations_by_kind"] == {
-        kind: platform.count(listings, listings.c.kind == kind) for kind in ("sold", "ask")
+        kind: platform.count(listings, listings.c.kind == kind) for kind in ("sold", "ask", "offer")
     }
     paid = platform.rows(sa.select(sa.func.sum(t.api_calls.c.cost_usd).label("usd")))[0].usd
     total = shown["cost_usd"] + metadata(

@@ -22,8 +22,8 @@ def test_it_passes_and_shows_its_decisions_by_reason(platform: Platform) -> None
     assert check.blocking
     values = shown(check.metadata)
     assert values["scans_decided"] == 7
-    assert values["calls_to_make"] == values["ask_new"] == 24
-    assert values["calls_saved"] == values["skip_duplicate"] == 4
+    assert values["calls_to_make"] == values["ask_new"] == 30
+    assert values["calls_saved"] == values["skip_duplicate"] == 5
     assert values["ask_stale"] == values["skip_fresh"] == 0
     for reason in ASK_REASONS:
         assert f"ask_{reason}" in values
@@ -31,7 +31,7 @@ def test_it_passes_and_shows_its_decisions_by_reason(platform: Platform) -> None
         assert f"skip_{reason}" in values
     assert "never asked" in str(values["by_reason"])
     assert "data:image/png;base64," in str(values["decisions_by_reason"])
-    assert reasons(platform, first.run_id) == {"new": 24, "duplicate": 4}
+    assert reasons(platform, first.run_id) == {"new": 30, "duplicate": 5}
 
     platform.scan(books, "again.txt")
     platform.scan([*books[:3], "9780000000000"], "and again.txt")
@@ -40,8 +40,8 @@ def test_it_passes_and_shows_its_decisions_by_reason(platform: Platform) -> None
     assert values["calls_to_make"] == 0
     skipped = reasons(platform, second.run_id)
     assert set(skipped) <= {"fresh", "backoff", "duplicate"}
-    assert skipped["duplicate"] == 12
-    assert sum(skipped.values()) == 36
+    assert skipped["duplicate"] == 15
+    assert sum(skipped.values()) == 45
 
 
 def test_it_passes_where_nothing_is_pending(platform: Platform) -> None:

@@ -13,13 +13,20 @@ def test_it_goes_from_scans_to_a_training_set_and_asks_nothing_the_second_time(h
     assert first.returncode == 0, first.stderr
     text = first.stdout
     assert "SIMULATED" in text
-    assert "calls made        240 for" in text
-    assert "240  ask: new" in text
+    assert "60  ask booksrun: new" in text
+    assert "books                 60 items" in text
+    assert "cards                 60 items, 0 in training" in text
+    assert "minifigures           60 items" in text
     assert "accepted, 1 rejected" in text
-    assert "60 of 60" in text
+    assert "120 of 180" in text
     assert "load_training_set" in text
     state = json.loads(pricing("status", "--json").stdout)
-    assert state["items"] == state["items_scored"] == 60
+    assert (state["items"], state["items_scored"]) == (180, 120)
+    assert {name: count["items"] for name, count in state["by_category"].items()} == {
+        "book": 60,
+        "card": 60,
+        "minifigure": 60,
+    }
     assert state["scans"]["pending"] == 0
     (folder,) = [path for path in (home / "training_sets").iterdir() if path.name[0] != "."]
     table = load_training_set(folder.name, as_="arrow")
@@ -28,7 +35,9 @@ def test_it_goes_from_scans_to_a_training_set_and_asks_nothing_the_second_time(h
     assert second.returncode == 0, second.stderr
     assert "calls made        0 for $0.00" in second.stdout
     assert "Nothing was asked: everything is fresh." in second.stdout
-    assert json.loads(pricing("status", "--json").stdout)["calls"]["made"] == 240
+    made = json.loads(pricing("status", "--json").stdout)["calls"]["made"]
+    # 5 sources of books, 4 of minifigures and 1 of cards, where a source covers the item.
+    assert made == state["calls"]["made"] == 60 * 5 + 45 * 3 + 15 + 50
 
 
 def test_it_refuses_to_run_against_the_real_vendors(home: Path) -> None:

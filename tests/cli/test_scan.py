@@ -87,3 +87,22 @@ def test_a_code_that_is_strange_is_only_rejected(home: Path) -> None:
     done = scan("--", "-1", "💥" * 30, "9" * 5000, "a\nb", "\x1b[31m")
     assert done.exit_code == 0, done.output
     assert "5 read: 0 accepted, 5 rejected" in done.output
+
+
+def test_a_card_is_scanned_where_it_is_said_to_be_one(on_database: DatabaseUrl) -> None:
+    done = scan("--category", "card", "base1-4", "1986 Fleer Michael Jordan #57")
+    assert "2 read: 2 accepted" in done.output
+    assert "1 accepted, 1 rejected" in scan("sw0001", "base1-4").output
+    refused = scan("--category", "card", "--file", __file__)
+    assert refused.exit_code == 2
+    assert "a column named category" in refused.output
+    shown = CliRunner().invoke(pricing, ["explain", "--category", "card", "base1-4"])
+    assert shown.exit_code == 0, shown.output
+    assert "base1-4" in shown.output.splitlines()[0]
+    shown = CliRunner().invoke(
+        pricing, ["explain", "--category", "card", "1986 Fleer Michael Jordan #57"]
+    )
+    assert "Michael Jordan  1986|fleer|57|michael jordan" in shown.output
+    assert "its key" in shown.output
+    shown = CliRunner().invoke(pricing, ["explain", "sw0001"])
+    assert "theme              unknown" in shown.output

@@ -31,7 +31,7 @@ from resources.source_access import SourceAccess
 from resources.sources import registered_sources
 from resources.sources.credentials import Credentials
 from tests.integration.test_pipeline import everything_stored
-from tests.runs import NOON, Platform, isbns, new_platform, pricing_here
+from tests.runs import NOON, SANDBOX_SOURCES, Platform, isbns, new_platform, pricing_here
 
 NAMES = sorted({n for source in registered_sources().values() for n in source.credential_names})
 CANARIES = {name: f"c4n4ry+{name}/of=ours&x" for name in NAMES}
@@ -47,7 +47,7 @@ PLAN = FaultPlan.model_validate(
     {
         "seed": 5,
         "faults": {
-            **dict.fromkeys(sandbox.BASE_PATHS, ECHOES),
+            **dict.fromkeys(SANDBOX_SOURCES, ECHOES),
             "ebay_token": [{"kind": "echo_error", "every": 2, "status": 500}],
         },
     }
@@ -145,7 +145,7 @@ def test_no_secret_of_any_source_is_written_or_shown(
     bodies = [(row.source, unpack(row.body_zstd).decode()) for row in payloads]
 
     # The secrets did come back, from every source, in bodies that were kept and in errors.
-    for source in sandbox.BASE_PATHS:
+    for source in SANDBOX_SOURCES:
         echoed = [text for name, text in bodies if name == f"sandbox:{source}" and "***" in text]
         assert any("you_asked" in text for text in echoed), source
         assert any("GET http" in (row.error or "") for row in errors if source in row.source)

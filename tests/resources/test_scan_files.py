@@ -467,3 +467,28 @@ def test_restored_zeros_name_the_same_book_as_another_export() -> None:
     alike = {key for key in both if words(restored[key]) & words(clean[key])}
     assert len(both) > 100
     assert len(alike) > 0.95 * len(both)
+
+
+def test_a_column_says_of_what_category_a_code_is(tmp_path: Path) -> None:
+    path = _write(
+        tmp_path,
+        "mixed.csv",
+        "code,category,scanned_at\n"
+        "base1-4,Card,2026-10-31T12:00:00+00:00\n"
+        "base1-4,,\n"
+        f"{HUNGER_GAMES},Fiction,\n"
+        "sw0001,,\n"
+        "sw0001,minifigures,\n"
+        f"{HUNGER_GAMES},card\n",
+    )
+    assert [(row["category"], row["natural_key"] or row["reason"]) for row in _rows(path)] == [
+        ("card", "base1-4"),
+        (None, "not_a_code"),
+        ("book", HUNGER_GAMES),
+        ("minifigure", "sw0001"),
+        ("minifigure", "sw0001"),
+        (None, "not_of_category"),
+    ]
+    lines = [{"code": "base1-4", "category": "card"}, {"code": "base1-4"}]
+    path = _write(tmp_path, "mixed.jsonl", "\n".join(map(json.dumps, lines)))
+    assert _told(path) == [(1, "base1-4"), (2, "not_a_code")]

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from pricing_assets.core.answers import Answer
 from resources.sources import registered_sources
 from resources.sources.client import Reply
 from resources.spool import Spool, read_segment
@@ -67,6 +68,24 @@ def left(directory: Path, run_id: str = "next") -> list[tuple[str, list[list[Rep
         ]
     finally:
         spool.close()
+
+
+def test_what_a_source_does_not_cover_is_read_back_without_a_response(tmp_path: Path) -> None:
+    reply = replace(
+        answered(0),
+        status=None,
+        body=b"",
+        content_type=None,
+        sha256=None,
+        attempts=0,
+        answer=Answer("not_found"),
+        result="not_found",
+    )
+    spool = Spool(tmp_path, "first")
+    spool.append(reply)
+    segment = spool.close_segment()
+    assert segment is not None
+    assert list(read_segment(segment, registered_sources(), PREFIX)) == [reply]
 
 
 @pytest.fixture

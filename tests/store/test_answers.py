@@ -5,15 +5,18 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import zstandard
 
-from pricing_assets.core.answers import Listing
+from pricing_assets.core.answers import Answer, ItemQuery, Listing
+from pricing_assets.core.items import item_id
 from pricing_assets.schema import tables as t
 from pricing_assets.store.answers import commit_replies
 from pricing_assets.store.comps import update_comps
 from pricing_assets.store.decisions import decide
 from pricing_assets.store.queue import count_open_asks, take_asks
+from pricing_assets.store.status import call_counts
 from pricing_assets.store.unified_index import disagreements
 from resources.database import Database
 from tests.examples import (
@@ -103,7 +106,7 @@ def test_an_answer_is_stored_with_its_evidence(database: Database) -> None:
     assert (sale.currency, sale.exchange_rate_date) == ("USD", NOON.date())
     assert (sale.shipping, sale.condition, sale.bids) == (Decimal("3.99"), "Good", 4)
     assert (sale.sold_at, sale.listed_at, sale.observed_at) == (sold_at, None, NOON)
-    assert (sale.quantity, sale.match_confidence, sale.superseded_at) == (1, 1.0, None)
+    assert (sale.quantity, sale.match_confidence, sale.superseded_at) == (1, 0.95, None)
     assert disagreements(database) == {}
 
 
@@ -138,6 +141,70 @@ def test_what_was_never_sent_is_no_fetch(database: Database) -> None:
     commit(database, replace(reply(1, LIBRARY, error="takes no questions"), attempts=0))
     assert state(database) == before
     assert count_open_asks(database, (), now=NOON) == 12
+
+
+def test_a_card_has_its_name_for_a_title_and_its_estimates_are_no_sales(
+    database: Database,
+) -> None:
+    key = "base1-4"
+    query = ItemQuery(item_id("card", key), "card", key)
+    scanned = pa.table(
+        {
+            "id": [query.item_id],
+            "category": ["card"],
+            "natural_key": [key],
+            "created_at": pa.array([NOON], pa.timestamp("us", tz="UTC")),
+            "updated_at": pa.array([NOON], pa.timestamp("us", tz="UTC")),
+        }
+    )
+    database.upsert(t.items, scanned)
+    database.upsert(t.cards, scanned.select(["id"]).rename_columns(["item_id"]))
+    fields = {
+        "name": "Charizard",
+        "set_name": "Base",
+        "number": "4",
+        "image": "https://i.example/4",
+    }
+    shown = listing("base1-4:holofoil:market", "270.95", kind="estimate")
+    answer = replace(reply(1, "pokemontcg", fields=fields, listings=[shown]), query=query)
+    commit(database, answer)
+    found = row(database, t.items, t.items.c.id == query.item_id)
+    assert (found.title, found.thumbnail_url) == ("Charizard", "https://i.example/4")
+    assert (found.metadata_source, found.quality_score) == ("pokemontcg", 0.6)
+    assert (found.metadata_fetched_at, found.market_fetched_at) == (NOON, None)
+    assert row(database, t.metadata_versions).completeness == 0.6
+    own = row(database, t.cards)
+    assert (own.name, own.set_name, own.number, own.year) == ("Charizard", "Base", "4", None)
+    estimate = row(database, t.price_listings)
+    assert (estimate.kind, estimate.price, estimate.sold_at) == (
+        "estimate",
+        Decimal("270.95"),
+        None,
+    )
+    later = replace(
+        answer,
+        requested_at=NOON + DAY,
+        answer=Answer("found", fields, (replace(shown, price=Decimal(300)),)),
+    )
+    commit(database, later)
+    stored = rows(database, t.price_listings, "observed_at")
+    assert [entry["superseded_at"] for entry in stored] == [NOON + DAY, None]
+
+
+def test_that_a_source_does_not_cover_an_item_is_an_answer_without_a_call(
+    database: Database,
+) -> None:
+    not_covered = replace(
+        reply(1, LIBRARY), attempts=0, status=None, body=b"", sha256=None, cost_usd=Decimal(0)
+    )
+    commit(database, not_covered)
+    assert count_open_asks(database, (), now=NOON) == 11
+    known = row(database, t.unified_index, t.unified_index.c.last_fetched_at.is_not(None))
+    assert (known.source, known.result, known.misses) == (LIBRARY, "not_found", 1)
+    call = row(database, t.api_calls)
+    assert (call.attempts, call.result, call.cost_usd) == (0, "not_found", 0)
+    assert call_counts(database)["made"] == 0
+    assert disagreements(database) == {}
 
 
 def test_a_batch_is_whole_or_absent(database: Database) -> None:

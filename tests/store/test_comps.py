@@ -1,13 +1,21 @@
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from pricing_assets.core.answers import ItemQuery
+from pricing_assets.core.items import item_id
+from pricing_assets.core.judging import WEIGHTS
 from pricing_assets.schema import tables as t
 from pricing_assets.store import comps
 from pricing_assets.store.comps import update_comps
+from pricing_assets.store.matches import confidence_of
+from pricing_assets.store.snapshots import build_day
+from pricing_assets.store.training_set import build_month
 from resources.database import Database
 from tests.examples import (
     ASKS,
@@ -16,13 +24,17 @@ from tests.examples import (
     NOON,
     SOLD,
     commit,
+    isbn,
     item,
     listing,
     reply,
+    row,
+    rows,
     sales,
     scan,
 )
 
+LIBRARY = "open_library"
 SEVEN = ["1.00", "2.00", "3.00", "4.00", "5.00", "6.00", "7.00"]
 
 
@@ -124,3 +136,57 @@ def test_a_crash_between_batches_leaves_the_rest(database: Database) -> None:
     )
     assert update_comps(database, now=NOON + DAY) == 1
     assert stored(database, 2) == (7, "1.00", "4.00", "7.00")
+
+
+def test_what_is_likelier_another_item_is_kept_and_not_counted(
+    database: Database, tmp_path: Path
+) -> None:
+    commit(database, reply(1, LIBRARY, fields=COMPLETE))
+    titles = (
+        ("Great Expectations by Charles Dickens", 0.95),
+        ("Great Expectations study guide", 0.019),
+        ("Great Expectations hardcover", 0.19),
+        ("Lot of 3 books: Great Expectations", 0.57),
+    )
+    shown = [
+        replace(listing(str(place), "10.00", kind), title=title)
+        for place, (title, _) in enumerate(titles)
+        for kind in ("sold", "ask")
+    ]
+    bid = replace(listing("bid", "3.00", "offer"), title="study guide")
+    commit(database, reply(1, SOLD, listings=[*shown, bid]))
+    assert [
+        (row["title"], row["match_confidence"])
+        for row in rows(database, t.price_listings, "kind", "id")
+    ] == [*titles, ("study guide", 1.0), *titles]
+    update_comps(database, now=NOON)
+    assert stored(database)[0] == item(database, 1).ebay_active_count == 2
+    build_day(database, NOON.date(), now=NOON + DAY)
+    snapshot = row(database, t.price_snapshots)
+    assert (snapshot.sold_count, snapshot.ask_count) == (2, 2)
+    built = build_month(
+        database,
+        "2026-10",
+        tmp_path,
+        now=NOON + 30 * DAY,
+        policy="v1",
+        sandbox=False,
+        run_id="run",
+        internal=True,
+    )
+    assert built.manifest["observations"] == {"ask": 2, "sold": 2}
+
+
+def test_each_category_is_matched_by_its_own_rule(database: Database) -> None:
+    keys = (("minifigure", "sw0001"), ("card", "1986|fleer|57|michael jordan"), ("book", isbn(9)))
+    queries = [ItemQuery(item_id(*key), *key) for key in keys]
+    confidence = confidence_of(database, queries)
+    for query, good, bad in zip(
+        queries,
+        ("Minifigure sw0001", "1986 Fleer Michael Jordan #57 PSA 8", "any title"),
+        ("Minifigure sw0002", "1987 Fleer Michael Jordan #59", "any title, ISBN 9780316769174"),
+        strict=True,
+    ):
+        for title, belongs in ((good, True), (bad, False)):
+            judged = confidence(query, replace(listing("1", "1.00"), title=title))
+            assert (judged >= WEIGHTS.threshold) is belongs, title

@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from pricing_assets.schema import tables as t
 from pricing_assets.store.decisions import Decided, counts_by_reason, decide, parse_reasons
 from pricing_assets.store.queue import count_open_asks
-from pricing_assets.store.sources import register_sources
 from resources.database import Database
 from resources.sources import registered_sources
 from tests.examples import (
@@ -21,6 +20,7 @@ from tests.examples import (
     commit,
     facts,
     listing,
+    register,
     reply,
     row,
     rows,
@@ -220,7 +220,7 @@ def test_only_active_sources_of_the_category_are_asked(database: Database) -> No
 
 def test_sandbox_and_live_answers_are_apart(database: Database) -> None:
     commit_book(database, LIBRARY, fields=COMPLETE)
-    register_sources(database, registered_sources(), "sandbox:")
+    register(database, "sandbox:")
     assert decided(database, NOON + DAY, 1) == {
         0: {f"sandbox:{source}": "new" for source in SOURCES}
     }

@@ -6,12 +6,13 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
+from pricing_assets.core.items import item_id
 from pricing_assets.schema import tables as t
 from pricing_assets.store import intake
 from pricing_assets.store.intake import IntakeCount, Readings, pending_count, store_scans
 from resources.database import Database
 from tests.conftest import DatabaseUrl
-from tests.examples import DAY, NOON, book, isbn, readings, rows, scan
+from tests.examples import DAY, NOON, READING, book, isbn, readings, rows, scan
 
 
 def with_column(reading: Readings, name: str, values: pa.Array) -> Readings:
@@ -124,7 +125,7 @@ def test_a_scan_keeps_its_own_time(database: Database) -> None:
 
 
 def test_a_transaction_that_fails_leaves_nothing(database: Database) -> None:
-    wrong = with_column(readings([1, 2]), "category", pa.array(["book", None]))
+    wrong = with_column(readings([1, 2]), "code", pa.array([isbn(1), None]))
     with pytest.raises(Exception, match=r"(?i)not.null"):
         store_scans(database, [wrong], user_id="default", received_at=NOON)
     assert rows(database, t.items) == rows(database, t.scans) == rows(database, t.books) == []
@@ -156,3 +157,44 @@ def test_two_writers_of_the_same_books_wait_for_each_other(
     assert failures == []
     assert database.scalar(sa.select(sa.func.count()).select_from(t.items)) == 6_000
     assert database.scalar(sa.select(sa.func.count()).select_from(t.scans)) == 12_000
+
+
+def test_an_item_has_its_row_in_the_table_of_its_category(database: Database) -> None:
+    keys = (
+        ("card", "base1-4"),
+        ("card", "1986|fleer|57|michael jordan"),
+        ("minifigure", "sw0001"),
+        ("book", isbn(1)),
+    )
+    reading = Readings(
+        "0" * 64,
+        "mixed.csv",
+        pa.RecordBatch.from_pylist(
+            [
+                {
+                    "line": line,
+                    "code": key,
+                    "category": category,
+                    "natural_key": key,
+                    "item_id": item_id(category, key),
+                }
+                for line, (category, key) in enumerate(keys, 1)
+            ],
+            schema=READING,
+        ),
+    )
+    for _ in range(2):
+        store_scans(database, [reading], user_id="default", received_at=NOON)
+    assert len(rows(database, t.items)) == 4
+    assert [row["isbn13"] for row in rows(database, t.books)] == [isbn(1)]
+    assert [row["set_number"] for row in rows(database, t.minifigures)] == ["sw0001"]
+    cards = {row["item_id"]: row for row in rows(database, t.cards)}
+    jordan = cards[item_id(*keys[1])]
+    assert (jordan["player_or_character"], jordan["year"], jordan["number"]) == (
+        "Michael Jordan",
+        1986,
+        "57",
+    )
+    assert cards[item_id(*keys[0])]["name"] is None
+    titles = {row["natural_key"]: row["title"] for row in rows(database, t.items)}
+    assert titles == dict.fromkeys([key for _, key in keys]) | {keys[1][1]: "Michael Jordan"}

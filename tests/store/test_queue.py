@@ -90,7 +90,6 @@ def test_the_queue_knows_the_item(database: Database) -> None:
             "book",
             isbn(1),
             str(COMPLETE["title"]),
-            str(COMPLETE["authors"]),
         )
     ]
     assert taken(database, "run") == [(book(1).item_id, GOOGLE)]

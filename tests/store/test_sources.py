@@ -14,6 +14,7 @@ from resources.sources.open_library import OpenLibrary
 from tests.examples import rows
 
 REGISTERED = registered_sources()
+ACTIVE = {name for name, source in REGISTERED.items() if source.active_by_default}
 
 
 def active(database: Database) -> set[str]:
@@ -21,6 +22,7 @@ def active(database: Database) -> set[str]:
 
 
 def test_every_source_has_its_row(database: Database) -> None:
+    register_sources(database, REGISTERED, "")
     stored = {row["name"]: row for row in rows(database, t.data_sources)}
     assert set(stored) == set(REGISTERED)
     for name, source in REGISTERED.items():
@@ -31,8 +33,8 @@ def test_every_source_has_its_row(database: Database) -> None:
         assert row["cost_per_call_usd"] == source.cost_per_call_usd
         assert isinstance(row["cost_per_call_usd"], Decimal)
         assert json.loads(row["licence"])["train"] == source.licence.train
-        assert row["is_active"] is True
-    assert freshness(database) == {name: source.freshness for name, source in REGISTERED.items()}
+        assert row["is_active"] is source.active_by_default
+    assert freshness(database) == {name: REGISTERED[name].freshness for name in ACTIVE}
 
 
 def test_what_an_operator_has_set_stays(database: Database) -> None:
@@ -46,34 +48,41 @@ def test_what_an_operator_has_set_stays(database: Database) -> None:
 
 def test_the_other_profiles_sources_stay_and_are_not_asked(database: Database) -> None:
     register_sources(database, REGISTERED, "sandbox:")
-    assert active(database) == {f"sandbox:{name}" for name in REGISTERED}
+    assert active(database) == {f"sandbox:{name}" for name in ACTIVE}
     assert set(freshness(database)) == active(database)
     assert len(rows(database, t.data_sources)) == 2 * len(REGISTERED)
     register_sources(database, REGISTERED, "")
-    assert active(database) == set(REGISTERED)
+    assert active(database) == ACTIVE
 
 
 def test_a_source_that_lost_its_credentials_is_not_asked(database: Database) -> None:
     usable = {name: source for name, source in REGISTERED.items() if name != "ebay_browse"}
     register_sources(database, usable, "")
-    assert active(database) == set(usable)
+    assert active(database) == ACTIVE - {"ebay_browse"}
     register_sources(database, {}, "")
     assert active(database) == set()
     register_sources(database, REGISTERED, "")
-    assert active(database) == set(REGISTERED)
+    assert active(database) == ACTIVE
+
+
+def test_a_source_that_comes_with_a_new_version_gets_its_row(database: Database) -> None:
+    off = t.data_sources.c.name == "bookscouter"
+    database.execute(sa.delete(t.data_sources).where(off))
+    register_sources(database, REGISTERED, "")
+    assert {row["name"] for row in rows(database, t.data_sources)} == set(REGISTERED)
 
 
 def test_the_operators_switch_outlives_every_registration(database: Database) -> None:
     switch(database, "ebay_browse", enabled=False)
     for prefix in ("", "sandbox:", ""):
         register_sources(database, REGISTERED, prefix)
-    assert active(database) == set(REGISTERED) - {"ebay_browse"}
+    assert active(database) == ACTIVE - {"ebay_browse"}
     register_sources(database, REGISTERED, "", unusable={"ebay_browse"})
     switch(database, "ebay_browse", enabled=True)
     register_sources(database, REGISTERED, "", unusable={"ebay_browse"})
     assert "ebay_browse" not in active(database)
     register_sources(database, REGISTERED, "")
-    assert active(database) == set(REGISTERED)
+    assert active(database) == ACTIVE
 
 
 class _Costly(OpenLibrary):
@@ -86,10 +95,10 @@ def test_a_source_that_is_off_by_default_is_asked_when_it_is_switched_on(
 ) -> None:
     sources = {**REGISTERED, "costly": _Costly()}
     register_sources(database, sources, "")
-    assert active(database) == set(REGISTERED)
+    assert active(database) == ACTIVE
     switch(database, "costly", enabled=True)
     register_sources(database, sources, "")
-    assert active(database) == set(sources)
+    assert active(database) == ACTIVE | {"costly"}
 
 
 def test_a_source_without_credentials_has_its_row_and_is_not_asked(database: Database) -> None:
@@ -117,5 +126,5 @@ def test_a_name_is_taken_with_or_without_its_prefix(
 def test_an_unknown_name_is_answered_with_the_close_ones(database: Database) -> None:
     with pytest.raises(UnknownSource, match="did you mean open_library"):
         stored_name(database, "open_libary", "")
-    with pytest.raises(UnknownSource, match="ebay_browse, google_books"):
+    with pytest.raises(UnknownSource, match="ebay_browse, ebay_marketplace_insights, google_books"):
         stored_name(database, "zzz", "")

@@ -135,6 +135,7 @@ def test_an_example_is_an_item_that_passed(filled: Database, tmp_path: Path) -> 
         "binding": "Paperback",
         "page_count": 544,
         "language": "en",
+        **dict.fromkeys(("player_or_character", "set_name", "number", "parallel", "theme")),
         "ask_count": 2,
         "ask_min": Decimal("98.50"),
         "target_price": Decimal("18.48"),

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from pricing_assets.core.editions import work_fingerprint
+from pricing_assets.core.items import item_id
 from pricing_assets.schema import tables as t
 from pricing_assets.store import works
 from pricing_assets.store.reviews import accept
@@ -279,3 +280,20 @@ def test_the_training_set_knows_the_pairs_accepted_by_then(
     after = examples(database, tmp_path / "after", NOON + DAY)
     assert {work for work, _ in after.values()} == {"OL5W"}
     assert len({split for _, split in after.values()}) == 1
+
+
+def test_only_books_have_works(database: Database) -> None:
+    figure = item_id("minifigure", "sw0001")
+    database.execute(
+        sa.insert(t.items).values(
+            id=figure,
+            category="minifigure",
+            natural_key="sw0001",
+            created_at=NOON,
+            updated_at=NOON,
+            metadata_fetched_at=NOON,
+        )
+    )
+    learn(database, 1, EMMA)
+    assert assign_works(database, now=NOON) == 1
+    assert counted(database) == {EMMAS: 1}

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resources.sandbox import EBAY_CLIENT_ID, EBAY_CLIENT_SECRET, SEARCHAPI_API_KEY
+from resources.sandbox import credential
 from resources.sandbox.catalogue import bundled_catalogue
 from resources.sandbox.faults import FaultPlan, Faults, UnreadableFaults, read_faults
 from resources.sandbox.market import Market
 from resources.sandbox.process import SandboxDidNotStart, SandboxProcess
+from resources.sandbox.searchapi_ebay_sold import SearchApiEbaySold
 
 QUESTIONS = [str(number) for number in range(400)]
 
@@ -111,7 +112,7 @@ def test_the_sandbox_does_not_start_with_a_bad_file(tmp_path: Path) -> None:
 # --- on the wire -------------------------------------------------------------------------
 
 BOOKS = [
-    book for book in bundled_catalogue(40) if Market(0).knows("searchapi_ebay_sold", book.isbn13)
+    book for book in bundled_catalogue(40) if SearchApiEbaySold({}, Market(0)).knows(book.isbn13)
 ]
 ISBNS = [book.isbn13 for book in BOOKS]
 SELLING = max(BOOKS, key=lambda book: len(Market(0).sales(book, datetime.now(UTC)))).isbn13
@@ -144,14 +145,14 @@ class Sandbox:
 
     def library(self, isbn: str) -> httpx.Response:
         params = {"bibkeys": f"ISBN:{isbn}", "format": "json", "jscmd": "data"}
-        return self.client.get("/openlibrary/api/books", params=params)
+        return self.client.get("/open_library/api/books", params=params)
 
     def sold(self, isbn: str) -> httpx.Response:
         params = {
             "engine": "ebay_search", "q": isbn, "filters": "sold_listings",
-            "api_key": SEARCHAPI_API_KEY,
+            "api_key": credential("SEARCHAPI_API_KEY"),
         }  # fmt: skip
-        return self.client.get("/searchapi/api/v1/search", params=params)
+        return self.client.get("/searchapi_ebay_sold/api/v1/search", params=params)
 
     def stats(self) -> dict[str, dict[str, Any]]:
         stats: dict[str, dict[str, Any]] = self.client.get("/_sandbox/stats").json()
@@ -240,8 +241,8 @@ def test_quotas_tokens_and_pages(tmp_path: Path) -> None:
 
         def token() -> httpx.Response:
             return server.client.post(
-                "/ebay/identity/v1/oauth2/token",
-                auth=(EBAY_CLIENT_ID, EBAY_CLIENT_SECRET),
+                "/ebay_browse/identity/v1/oauth2/token",
+                auth=(credential("EBAY_CLIENT_ID"), credential("EBAY_CLIENT_SECRET")),
                 data={
                     "grant_type": "client_credentials",
                     "scope": "https://api.ebay.com/oauth/api_scope",
@@ -251,7 +252,7 @@ def test_quotas_tokens_and_pages(tmp_path: Path) -> None:
         given, failed = token(), token()
         assert (given.status_code, failed.status_code) == (200, 500)
         headers = {"Authorization": f"Bearer {given.json()['access_token']}"}
-        search = "/ebay/buy/browse/v1/item_summary/search"
+        search = "/ebay_browse/buy/browse/v1/item_summary/search"
         answers = [
             server.client.get(search, params={"q": SELLING}, headers=headers) for _ in range(2)
         ]

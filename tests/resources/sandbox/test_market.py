@@ -5,8 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from resources.sandbox import registered_vendors
 from resources.sandbox.catalogue import Book, bundled_catalogue
-from resources.sandbox.market import LONGEST_ASK, SALES_WINDOW, UNKNOWN, Market
+from resources.sandbox.collectible_vendor import CollectibleVendor
+from resources.sandbox.market import LEAST_BID_CENTS, LONGEST_ASK, SALES_WINDOW, Market
+from resources.sandbox.searchapi_ebay_sold import SearchApiEbaySold
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 CATALOGUE = bundled_catalogue(2_000)
@@ -60,6 +63,33 @@ def test_an_ask_stands_from_its_listing_to_its_end_and_only_then(
     assert [a for a in before if a.until > later] == [a for a in after if a.at <= earlier]
 
 
+@settings(max_examples=100, deadline=None)
+@given(book=books, seed=seeds, now=dates, dealer=st.sampled_from(["booksrun", "dealer-1"]))
+def test_a_bid_stands_for_a_week_and_is_worth_naming(
+    book: Book, seed: int, now: datetime, dealer: str
+) -> None:
+    market = Market(seed)
+    bid = market.bid(book, dealer, now)
+    assert bid == Market(seed).bid(book, dealer, now)
+    assert bid == 0 or bid >= LEAST_BID_CENTS
+    monday = datetime.fromtimestamp(now.timestamp() // 604_800 * 604_800, UTC)
+    week = [market.bid(book, dealer, monday + timedelta(days=day, hours=1)) for day in range(7)]
+    assert max(week) <= 1.02 * min(week) or min(week) == 0
+
+
+def test_dealers_pay_less_than_copies_sell_for_and_not_for_every_book() -> None:
+    market = Market(0)
+    bids = {book.isbn13: market.bid(book, "booksrun", NOW) for book in CATALOGUE}
+    assert 0.35 < sum(bid > 0 for bid in bids.values()) / len(CATALOGUE) < 0.47
+    medians = [
+        (bids[book.isbn13], statistics.median(sale.price_cents for sale in sales))
+        for book in CATALOGUE
+        if bids[book.isbn13] and len(sales := market.sales(book, NOW)) >= 20
+    ]
+    assert len(medians) > 50
+    assert 0.2 < statistics.median(bid / price for bid, price in medians) < 0.4
+
+
 def test_seeds_and_books_have_markets_of_their_own() -> None:
     def listing_ids(market: Market, book: Book) -> set[str]:
         return {sale.listing_id for sale in market.sales(book, NOW)}
@@ -74,9 +104,10 @@ def test_seeds_and_books_have_markets_of_their_own() -> None:
 def sold(request: pytest.FixtureRequest) -> list[list[float]]:
     """Prices that SearchAPI would give of every book of the catalogue, one page each."""
     market = Market(request.param)
+    vendor = SearchApiEbaySold({}, market)
     return [
         [sale.price_cents / 100 for sale in market.sales(book, NOW)[:120]]
-        if market.knows("searchapi_ebay_sold", book.isbn13)
+        if vendor.knows(book.isbn13)
         else []
         for book in CATALOGUE
     ]
@@ -133,14 +164,18 @@ def test_prices_drift_slowly() -> None:
 
 
 def test_sources_know_different_books() -> None:
-    market = Market(0)
+    vendors = {
+        name: vendor({}, Market(0))
+        for name, vendor in registered_vendors().items()
+        if not issubclass(vendor, CollectibleVendor)
+    }
     known = {
-        source: {book.isbn13 for book in CATALOGUE if market.knows(source, book.isbn13)}
-        for source in UNKNOWN
+        source: {book.isbn13 for book in CATALOGUE if vendor.knows(book.isbn13)}
+        for source, vendor in vendors.items()
     }
     nowhere = len(CATALOGUE) - len(known["open_library"] | known["google_books"])
     assert 0.03 <= nowhere / len(CATALOGUE) <= 0.05
-    for source, share in UNKNOWN.items():
+    for source, vendor in vendors.items():
         lacking = 1 - len(known[source]) / len(CATALOGUE)
-        assert share * 0.7 < lacking < share * 1.3 + 0.04
+        assert vendor.lacks * 0.7 < lacking < vendor.lacks * 1.3 + 0.04
     assert len({frozenset(codes) for codes in known.values()}) == len(known)

@@ -9,14 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
-from resources.sandbox import (
-    EBAY_CLIENT_ID,
-    EBAY_CLIENT_SECRET,
-    GOOGLE_BOOKS_API_KEY,
-    SEARCHAPI_API_KEY,
-)
+from resources.sandbox import credential, registered_vendors
 from resources.sandbox.catalogue import Book, bundled_catalogue
-from resources.sandbox.ebay_browse import TOKEN_SECONDS, EbayBrowse
+from resources.sandbox.collectible_vendor import CollectibleVendor
+from resources.sandbox.ebay_browse import EbayBrowse
+from resources.sandbox.ebay_oauth import TOKEN_SECONDS
 from resources.sandbox.market import Market
 from resources.sandbox.process import SandboxProcess
 from resources.sandbox.server import market_date
@@ -27,18 +24,22 @@ SEED = 3
 NOW = datetime(2026, 11, 3, 12, tzinfo=UTC)
 MARKET = Market(SEED)
 CATALOGUE = bundled_catalogue(600)
+VENDORS = {
+    name: vendor({}, MARKET)
+    for name, vendor in registered_vendors().items()
+    if not issubclass(vendor, CollectibleVendor)
+}
+"""The vendors of books."""
+EBAY_LOGIN = (credential("EBAY_CLIENT_ID"), credential("EBAY_CLIENT_SECRET"))
 EVERYWHERE = [
-    book
-    for book in CATALOGUE
-    if all(MARKET.knows(s, book.isbn13) for s in ("open_library", "google_books"))
-    and all(MARKET.knows(s, book.isbn13) for s in ("ebay_browse", "searchapi_ebay_sold"))
+    book for book in CATALOGUE if all(vendor.knows(book.isbn13) for vendor in VENDORS.values())
 ]
 LIVELY = max(EVERYWHERE, key=lambda book: len(MARKET.sales(book, NOW)))
 SCOPE = "https://api.ebay.com/oauth/api_scope"
 
 
 def unknown_to(source: str) -> Book:
-    return next(book for book in CATALOGUE if not MARKET.knows(source, book.isbn13))
+    return next(book for book in CATALOGUE if not VENDORS[source].knows(book.isbn13))
 
 
 @pytest.fixture(scope="module")
@@ -62,28 +63,30 @@ def token(client: httpx.Client) -> str:
 
 def ask_token(client: httpx.Client, **changes: Any) -> httpx.Response:
     arguments: dict[str, Any] = {
-        "auth": (EBAY_CLIENT_ID, EBAY_CLIENT_SECRET),
+        "auth": EBAY_LOGIN,
         "data": {"grant_type": "client_credentials", "scope": SCOPE},
     }
-    return client.post("/ebay/identity/v1/oauth2/token", **{**arguments, **changes})
+    return client.post("/ebay_browse/identity/v1/oauth2/token", **{**arguments, **changes})
 
 
 def open_library(client: httpx.Client, *codes: str) -> httpx.Response:
     keys = ",".join(f"ISBN:{code}" for code in codes)
     params = {"bibkeys": keys, "format": "json", "jscmd": "data"}
-    return client.get("/openlibrary/api/books", params=params)
+    return client.get("/open_library/api/books", params=params)
 
 
 def google(
-    client: httpx.Client, code: str, key: str | None = GOOGLE_BOOKS_API_KEY
+    client: httpx.Client, code: str, key: str | None = credential("GOOGLE_BOOKS_API_KEY")
 ) -> httpx.Response:
     params = {"q": f"isbn:{code}", **({"key": key} if key else {})}
-    return client.get("/googlebooks/books/v1/volumes", params=params)
+    return client.get("/google_books/books/v1/volumes", params=params)
 
 
 def browse(client: httpx.Client, token: str, **params: Any) -> httpx.Response:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return client.get("/ebay/buy/browse/v1/item_summary/search", params=params, headers=headers)
+    return client.get(
+        "/ebay_browse/buy/browse/v1/item_summary/search", params=params, headers=headers
+    )
 
 
 def sold(
@@ -91,10 +94,12 @@ def sold(
 ) -> httpx.Response:
     known: dict[str, Any] = {
         "engine": "ebay_search", "q": code, "filters": "sold_listings", "num": 120,
-        "api_key": SEARCHAPI_API_KEY,
+        "api_key": credential("SEARCHAPI_API_KEY"),
     }  # fmt: skip
     headers = {"X-Sandbox-Now": now.isoformat()} if now else {}
-    return client.get("/searchapi/api/v1/search", params={**known, **params}, headers=headers)
+    return client.get(
+        "/searchapi_ebay_sold/api/v1/search", params={**known, **params}, headers=headers
+    )
 
 
 # --- Open Library ------------------------------------------------------------------------
@@ -163,7 +168,7 @@ def test_google_wants_its_key(client: httpx.Client) -> None:
 
 
 def test_ebay_token_wants_credentials_grant_and_scope(client: httpx.Client) -> None:
-    wrong = ask_token(client, auth=(EBAY_CLIENT_ID, "wrong"))
+    wrong = ask_token(client, auth=(EBAY_LOGIN[0], "wrong"))
     assert (wrong.status_code, wrong.json()["error"]) == (401, "invalid_client")
     grant = ask_token(client, data={"grant_type": "password", "scope": SCOPE})
     assert (grant.status_code, grant.json()["error"]) == (400, "unsupported_grant_type")
@@ -181,7 +186,7 @@ def test_ebay_wants_a_token(client: httpx.Client, token: str, error_id: int) -> 
 def test_an_ebay_token_expires() -> None:
     time_now = [100.0]
     ebay = EbayBrowse({}, MARKET, clock=lambda: time_now[0])
-    login = httpx.BasicAuth(EBAY_CLIENT_ID, EBAY_CLIENT_SECRET)
+    login = httpx.BasicAuth(*EBAY_LOGIN)
     request = next(login.auth_flow(httpx.Request("POST", "http://sandbox")))
     body = httpx.QueryParams({"grant_type": "client_credentials", "scope": SCOPE})
     reply = ebay.token(Call({}, request.headers, NOW, str(body).encode()))
@@ -359,14 +364,14 @@ def test_an_isbn_is_found_in_any_dress() -> None:
 
 def test_an_isbn_10_names_the_same_book(client: httpx.Client) -> None:
     isbn10 = "0439023483"
-    if MARKET.knows("open_library", "9780439023481"):
+    if VENDORS["open_library"].knows("9780439023481"):
         assert open_library(client, isbn10).json()[f"ISBN:{isbn10}"]["title"] == "The Hunger Games"
     else:
         assert open_library(client, isbn10).json() == {}
 
 
 def test_a_date_that_cannot_be_read_is_refused(client: httpx.Client) -> None:
-    response = client.get("/openlibrary/api/books", headers={"X-Sandbox-Now": "yesterday"})
+    response = client.get("/open_library/api/books", headers={"X-Sandbox-Now": "yesterday"})
     assert response.status_code == 400
     assert "X-Sandbox-Now is 'yesterday'" in response.json()["error"]
     for text in ("1979-01-01", "2200-01-01T00:00:00Z"):

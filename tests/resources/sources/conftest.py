@@ -1,4 +1,4 @@
-"""Items and documents that the tests of sources share; every book in them is invented."""
+"""Items and documents that the tests of sources share; every item in them is invented."""
 
 import json
 
@@ -7,13 +7,30 @@ import pytest
 
 from pricing_assets.core.answers import ItemQuery
 from pricing_assets.core.items import item_id
+from resources.sources.base import Source
 
 ISBN = "9780306406157"
 ISBN10 = "0306406152"
 
 
 def book(isbn: str = ISBN) -> ItemQuery:
-    return ItemQuery(item_id("book", isbn), "book", isbn)
+    return item("book", isbn)
+
+
+def item(category: str, key: str) -> ItemQuery:
+    return ItemQuery(item_id(category, key), category, key)
+
+
+def example_of(source: Source) -> ItemQuery:
+    """An item of a category and with a key that the source goes by."""
+    keys = (
+        ("book", ISBN),
+        ("card", "base1-4"),
+        ("minifigure", "sw0001"),
+        ("minifigure", "fig-000001"),
+    )
+    items = (item(*key) for key in keys)
+    return next(q for q in items if q.category in source.categories and source.covers(q))
 
 
 def answered(document: object, status: int = 200, **headers: str) -> httpx.Response:

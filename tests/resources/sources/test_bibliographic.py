@@ -49,6 +49,7 @@ def test_binding(text: str, name: str) -> None:
 
 def test_small_rules() -> None:
     assert bibliographic.language("eng") == bibliographic.language("EN") == "en"
+    assert bibliographic.language(" English ") == "en"
     assert bibliographic.language("tlh") == "tlh"
     assert bibliographic.page_count(0) is None
     assert bibliographic.page_count(304) == 304

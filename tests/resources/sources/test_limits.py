@@ -86,7 +86,7 @@ def share(directory: Path, processes: int) -> tuple[dict[str, dict[str, int]], f
     """Let processes ask together; return the sandbox's count and the rate that they reached."""
     each = 240 // processes
     with SandboxProcess(size=600, latency_ms=50, rate=RATE) as server:
-        origin = server.url + sandbox.BASE_PATHS["open_library"]
+        origin = server.url + sandbox.base_path("open_library")
         asking = [Asking(origin, directory, i * each, each) for i in range(processes)]
         for one in asking:
             one.begin()
@@ -113,7 +113,7 @@ def test_processes_share_a_rate(tmp_path: Path, processes: int) -> None:
 def succeed(directory: Path) -> tuple[dict[str, dict[str, int]], float]:
     """Kill a process that asks and let another one go on; return what `share` does."""
     with SandboxProcess(size=600, rate=RATE) as server:
-        origin = server.url + sandbox.BASE_PATHS["open_library"]
+        origin = server.url + sandbox.base_path("open_library")
         killed = Asking(origin, directory, 0, 200)
         successor = Asking(origin, directory, 200, 60)
         killed.begin()

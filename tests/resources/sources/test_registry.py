@@ -1,9 +1,11 @@
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 import resources.sources
+from pricing_assets.core.categories import CATEGORIES
 from resources.sources import registered_sources
 from resources.sources.base import Source
 
@@ -11,16 +13,42 @@ from resources.sources.base import Source
 def test_every_source_is_found_and_complete() -> None:
     found = registered_sources()
     assert {name: source.kind for name, source in found.items()} == {
+        "booksrun": "offer",
+        "bookscouter": "offer",
+        "decodo_amazon": "metadata",
+        "bricklink_catalogue": "metadata",
+        "bricklink_sold": "sold",
+        "bricklink_stock": "ask",
         "ebay_browse": "ask",
+        "ebay_marketplace_insights": "sold",
         "google_books": "metadata",
         "open_library": "metadata",
+        "pokemontcg": "metadata",
+        "rebrickable": "metadata",
         "searchapi_ebay_sold": "sold",
+        "serpapi_ebay_sold": "sold",
     }
     for source in found.values():
         assert isinstance(source, Source)
         assert source.rate_per_second > 0
+        assert set(source.categories) <= set(CATEGORIES)
         assert source.base_url.startswith("https://")
         assert source.licence.note
+        assert set(source.optional_credential_names) <= set(source.credential_names)
+
+
+def test_only_what_was_chosen_is_asked_unless_an_operator_switches_it_on() -> None:
+    asked = {name for name, source in registered_sources().items() if source.active_by_default}
+    assert asked == {
+        "booksrun", "bricklink_catalogue", "bricklink_sold", "bricklink_stock", "ebay_browse",
+        "google_books", "open_library", "pokemontcg", "rebrickable", "searchapi_ebay_sold",
+    }  # fmt: skip
+
+
+def test_an_answer_stays_good_as_long_as_its_kind_changes_slowly() -> None:
+    days = {"metadata": 90, "sold": 30, "ask": 3, "offer": 7}
+    for source in registered_sources().values():
+        assert source.freshness == timedelta(days=days[source.kind]), source.name
 
 
 @pytest.fixture

@@ -3,8 +3,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pricing_assets.core.answers import ItemQuery, Listing
 from resources.sources.base import (
@@ -15,7 +13,7 @@ from resources.sources.base import (
     UnparsablePayload,
 )
 from resources.sources.credentials import Credentials
-from resources.sources.searchapi_ebay_sold import SearchApiEbaySold, read_price
+from resources.sources.searchapi_ebay_sold import SearchApiEbaySold
 from tests.resources.sources.conftest import ISBN, answered
 
 SOURCE = SearchApiEbaySold()
@@ -114,22 +112,6 @@ def test_what_is_not_one_price_is_left_out_and_said(
     assert answer.problems == (
         f"organic_results[1].{field}: not the price of one sale: {text.strip()!r}",
     )
-
-
-@given(st.decimals("0.01", 999_999, places=2))
-def test_any_price_is_read_back(amount: Decimal) -> None:
-    for text in (f"${amount:,}", f"${amount}", f"US ${amount:,}"):
-        assert read_price(text) == (amount, "USD")
-    assert read_price(f"C ${amount:,}") == (amount, "CAD")
-    assert read_price(f"£{amount}") == (amount, "GBP")
-    assert read_price(f"${amount}${amount}") is None
-    assert read_price(f"${amount} to ${amount}") is None
-
-
-@given(st.text(max_size=30))
-def test_any_text_is_one_price_or_none(text: str) -> None:
-    price = read_price(text)
-    assert price is None or price[0] > 0
 
 
 @pytest.mark.parametrize(
