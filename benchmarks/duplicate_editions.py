@@ -35,13 +35,14 @@ import csv
 import hashlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
 
+from benchmarks.running import ROOT, Found, Place, Stopwatch
 from pricing_assets.core.codes import read_code
 from pricing_assets.core.editions import (
     edition_pairs_sql,
@@ -49,7 +50,6 @@ from pricing_assets.core.editions import (
     work_fingerprint_sql,
 )
 
-ROOT = Path(__file__).resolve().parent.parent
 LABELS = ROOT / "tests" / "labels" / "duplicate_editions.csv"
 
 CATALOGUES = {
@@ -175,16 +175,39 @@ def _figures(prefix: str, truth_and_said: Sequence[tuple[bool, bool]]) -> dict[s
     }
 
 
+def reference_data() -> Path:
+    """Return the directory of the reference data, which may be absent."""
+    given = os.environ.get("PRICING_REFERENCE_DATA")
+    return Path(given or ROOT.parent / "shared" / "data").resolve()
+
+
+def unmeasurable() -> str | None:
+    """Say what is missing to measure; None where nothing is."""
+    for name in CATALOGUES:
+        path = reference_data() / "datasets" / "books" / name
+        if not path.is_file():
+            return f"no catalogue at {path}; set PRICING_REFERENCE_DATA to the reference data"
+    return None
+
+
+def labelled(_: Place) -> Found:
+    """Score the catalogues' pairs and judge the labelled ones."""
+    with Stopwatch() as watch:
+        figures = measure(reference_data())
+    return Found(watch.seconds, details=figures)
+
+
 def main() -> int:
     """Print the figures; 0 even where the reference data is absent, with a line saying so."""
-    reference = Path(
-        os.environ.get("PRICING_REFERENCE_DATA") or ROOT.parent / "shared" / "data"
-    ).resolve()
-    try:
-        figures = measure(reference)
-    except FileNotFoundError as absent:
-        print(f"not measured: {absent}; set PRICING_REFERENCE_DATA to the reference data")
+    if absent := unmeasurable():
+        print(f"not measured: {absent}")
         return 0
+    print_figures(measure(reference_data()))
+    return 0
+
+
+def print_figures(figures: Mapping[str, float]) -> None:
+    """Print precision and recall of each rule, on all labels and on the halves."""
     print(f"{'':32}{'pairs':>6}{'precision':>11}{'recall':>8}{'f1':>8}")
     for prefix, title in {
         "": "likely duplicates, all labels",
@@ -197,7 +220,6 @@ def main() -> int:
             figures[prefix + name] for name in ("pairs", "precision", "recall", "f1")
         )
         print(f"{title:32}{pairs:6}{precision:11.3f}{recall:8.3f}{f1:8.3f}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -81,7 +81,11 @@ def run_case(case: Case, place: Place) -> Measurement:
     Raises:
         CaseFailed: It raised.
     """
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PRICING_")}
+    environment = {
+        k: v
+        for k, v in os.environ.items()
+        if k == "PRICING_REFERENCE_DATA" or not k.startswith("PRICING_")
+    }
     done = subprocess.run(
         [sys.executable, "-m", __name__, case.__module__, case.__qualname__,
          str(place.directory), place.url],

@@ -4,6 +4,7 @@ import asyncio
 import json
 import urllib.request
 from collections import Counter
+from pathlib import Path
 
 from benchmarks.running import Found, Place, Stopwatch
 from pricing_assets.core.answers import ItemQuery
@@ -26,20 +27,22 @@ UNLIMITED = 100_000.0
 
 def limited(place: Place) -> Found:
     """Ask a sandbox that allows `RATE` requests a second."""
-    return _ask(RATE)
+    return _ask(place, RATE)
 
 
 def unlimited(place: Place) -> Found:
     """Ask a sandbox that allows any number."""
-    return _ask(0)
+    return _ask(place, 0)
 
 
-def _ask(rate: int) -> Found:
+def _ask(place: Place, rate: int) -> Found:
     books = bundled_catalogue()[:CALLS]
     queries = [ItemQuery(item_id("book", b.isbn13), "book", b.isbn13) for b in books]
     with SandboxProcess(latency_ms=LATENCY_MS, rate=rate) as process:
         with Stopwatch() as watch:
-            results = asyncio.run(_results(process.url, queries, float(rate) or UNLIMITED))
+            results = asyncio.run(
+                _results(process.url, queries, float(rate) or UNLIMITED, place.directory)
+            )
         with urllib.request.urlopen(f"{process.url}/_sandbox/stats") as reply:  # noqa: S310
             stats = json.load(reply)
     if len(queries) != CALLS or sum(results.values()) != CALLS:
@@ -54,13 +57,16 @@ def _ask(rate: int) -> Found:
     )
 
 
-async def _results(origin: str, queries: list[ItemQuery], rate: float) -> Counter[str]:
+async def _results(
+    origin: str, queries: list[ItemQuery], rate: float, directory: Path
+) -> Counter[str]:
     source = registered_sources()[SOURCE]
     results: Counter[str] = Counter()
     async with SourceClient(
         Credentials({"PRICING_CONTACT": "benchmark@localhost"}),
         base_urls={SOURCE: origin + sandbox.base_path(SOURCE)},
         rate_overrides={SOURCE: rate},
+        limits_directory=directory / f"limits {rate:g}",
     ) as client:
         async for reply in client.ask_many((source, query) for query in queries):
             results[reply.result] += 1

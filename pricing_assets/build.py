@@ -7,11 +7,15 @@ import dagster as dg
 
 from pricing_assets.assets.enriched_metadata import enriched_metadata
 from pricing_assets.assets.in_training_flags import in_training_flags
+from pricing_assets.assets.payload_retention import payload_retention
 from pricing_assets.assets.price_snapshots import price_snapshots
 from pricing_assets.assets.raw_scans import raw_scans
+from pricing_assets.assets.refresh_plan import refresh_plan
 from pricing_assets.assets.sold_comps import sold_comps
 from pricing_assets.assets.training_quality_scores import training_quality_scores
 from pricing_assets.assets.training_set import training_set
+from pricing_assets.assets.works import works
+from pricing_assets.checks.source_results import source_results
 from pricing_assets.checks.unified_index import unified_index
 from pricing_assets.jobs import ALL as JOBS
 from pricing_assets.store.opening import open_database
@@ -20,6 +24,7 @@ from resources.database import Database
 from resources.presence import present
 from resources.settings import Settings
 from resources.source_access import SourceAccess
+from sensors.failed_runs import failed_runs
 from sensors.new_scans import new_scans
 from sensors.schedules import ALL as SCHEDULES
 
@@ -39,16 +44,19 @@ def build_defs(
     return dg.Definitions(
         assets=[
             raw_scans,
+            refresh_plan,
             enriched_metadata,
+            works,
             sold_comps,
             training_quality_scores,
             in_training_flags,
             price_snapshots,
             training_set,
+            payload_retention,
         ],
-        asset_checks=[unified_index],
+        asset_checks=[unified_index, source_results],
         jobs=list(JOBS),
-        sensors=[new_scans],
+        sensors=[new_scans, failed_runs],
         schedules=list(SCHEDULES),
         executor=dg.in_process_executor,
         resources={

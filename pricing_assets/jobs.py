@@ -5,6 +5,7 @@ import dagster as dg
 PROCESS_SCANS_ASSETS = (
     "raw_scans",
     "enriched_metadata",
+    "works",
     "sold_comps",
     "training_quality_scores",
     "in_training_flags",
@@ -15,6 +16,13 @@ process_scans = dg.define_asset_job(
     selection=dg.AssetSelection.assets(*PROCESS_SCANS_ASSETS),
     description="Takes everything that is pending from scan to flag. Safe to run at any time: "
     "what is done is not done again.",
+)
+
+refresh_stale = dg.define_asset_job(
+    "refresh_stale",
+    selection=dg.AssetSelection.assets("refresh_plan", *PROCESS_SCANS_ASSETS),
+    description="Asks again for what has become old on items that nobody scans, the most "
+    "valuable and the longest waiting first, within the budgets.",
 )
 
 snapshot_prices = dg.define_asset_job(
@@ -29,4 +37,16 @@ build_training_set = dg.define_asset_job(
     description="One month's training set.",
 )
 
-ALL = (process_scans, snapshot_prices, build_training_set)
+remove_expired_payloads = dg.define_asset_job(
+    "remove_expired_payloads",
+    selection=dg.AssetSelection.assets("payload_retention"),
+    description="Removes the bodies that may be kept no longer.",
+)
+
+ALL = (
+    process_scans,
+    refresh_stale,
+    snapshot_prices,
+    build_training_set,
+    remove_expired_payloads,
+)

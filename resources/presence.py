@@ -6,10 +6,13 @@ to be dead.
 """
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 
 def try_lock(path: Path) -> IO[str] | None:
@@ -54,3 +57,12 @@ def is_dead(directory: Path, run_id: str) -> bool:
         return False
     lock.close()
     return True
+
+
+def dead_runs(instance: "dg.DagsterInstance", run_ids: Sequence[str]) -> list[str]:
+    """Return those of some runs that Dagster does not know to be under way."""
+    return [
+        run_id
+        for run_id in run_ids
+        if (run := instance.get_run_by_id(run_id)) is None or run.is_finished
+    ]

@@ -75,6 +75,7 @@ _CHUNK = 256 * 1024
 _SAMPLE_LINES = 200
 _MAX_RECORD_LINES = 100  # more, and a quote was never meant to open a field
 _DELIMITERS = ("\t", ";", ",", "|")
+_UNIX_TIME = re.compile(r"[0-9]{10}|[0-9]{13}").fullmatch
 _ROLES = {name: role for role, names in COLUMN_NAMES.items() for name in names}
 _CODE_ROLES = ("isbn", "barcode", "code")
 _RANK = {reason: rank for rank, reason in enumerate(REASONS)}
@@ -483,11 +484,13 @@ def _kept(code: str) -> str:
 def _moment(text: str) -> datetime | None:
     """Read ISO-8601 or Unix seconds or milliseconds; without a zone it is UTC."""
     try:
-        if re.fullmatch(r"[0-9]{10}|[0-9]{13}", text):
+        if _UNIX_TIME(text):
             return datetime.fromtimestamp(int(text[:10]), UTC).replace(
                 microsecond=int(text[10:] or "0") * 1000
             )
         moment = datetime.fromisoformat(text.strip())
+        if moment.tzinfo is UTC:
+            return moment
         return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError):
         return None

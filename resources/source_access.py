@@ -60,7 +60,9 @@ class SourceAccess:
         """Open a client for this profile."""
         if self._settings.profile == "live":
             async with SourceClient(
-                credentials=Credentials.from_env(), now=self._clock.now
+                credentials=Credentials.from_env(),
+                now=self._clock.now,
+                limits_directory=self._settings.limits,
             ) as client:
                 yield client
             return
@@ -80,6 +82,7 @@ class SourceAccess:
             label_prefix=self.prefix,
             rate_overrides=dict.fromkeys(self.sources, SANDBOX_RATE),
             headers=_market_date(moment),
+            limits_directory=self._settings.limits,
         ) as client:
             yield client
 

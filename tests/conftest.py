@@ -21,7 +21,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 DATABASES = ("sqlite", "postgresql")
 
-KEPT_VARIABLES = ("PRICING_REFERENCE_DATA", "PRICING_TEST_DATABASE_URL")
+KEPT_VARIABLES = (
+    "PRICING_REFERENCE_DATA",
+    "PRICING_TEST_DATABASE_URL",
+    "PRICING_TEST_STORM_BOOKS",
+)
 """What the test run itself is told by its environment."""
 
 CREDENTIAL_ENDINGS = (

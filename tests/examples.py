@@ -17,10 +17,12 @@ import sqlalchemy as sa
 
 from pricing_assets.core.answers import Answer, FetchResult, ItemQuery, Listing, ListingKind
 from pricing_assets.core.items import item_id
+from pricing_assets.core.metadata import MetadataVersion, completeness, merge
 from pricing_assets.schema import tables as t
 from pricing_assets.schema.migrate import upgrade
 from pricing_assets.store.answers import SourceFacts, commit_replies
 from pricing_assets.store.intake import IntakeCount, Readings, store_scans
+from pricing_assets.store.source_settings import declare_agreement
 from pricing_assets.store.sources import register_sources
 from resources.database import Database
 from resources.sources import registered_sources
@@ -62,6 +64,7 @@ def database(database_url: DatabaseUrl) -> Iterator[Database]:
     with_schema = Database(database_url)
     upgrade(with_schema)
     register(with_schema)
+    agree(with_schema)
     yield with_schema
     with_schema.close()
 
@@ -71,6 +74,42 @@ def register(database: Database, prefix: str = "") -> None:
     register_sources(database, registered_sources(), prefix)
     name, active = t.data_sources.c.name, [prefix + source for source in (*METADATA, ASKS, SOLD)]
     database.execute(sa.update(t.data_sources).values(is_active=name.in_(active)))
+
+
+def agree(database: Database) -> None:
+    """Declare an agreement with every vendor, so that what they show may train a model."""
+    for name in registered_sources():
+        declare_agreement(database, name, f"Contract with {name}", now=NOON)
+
+
+def set_licence(database: Database, source: str, **terms: object) -> None:
+    """Let a source have a licence with these terms; it is made where it is not there."""
+    licence = {
+        "store_payloads": True,
+        "payload_retention_days": None,
+        "display_max_age_hours": None,
+        "redistribute": False,
+        "train": "no",
+        "note": "",
+        **terms,
+    }
+    sources = t.data_sources
+    text = json.dumps(licence)
+    if not database.execute(
+        sa.update(sources).where(sources.c.name == source).values(licence=text)
+    ):
+        database.execute(
+            sa.insert(sources).values(
+                name=source,
+                kind="sold",
+                categories='["book"]',
+                is_active=False,
+                rate_per_second=1.0,
+                cost_per_call_usd=Decimal(0),
+                freshness_days=1.0,
+                licence=text,
+            )
+        )
 
 
 def isbn(number: int) -> str:
@@ -174,6 +213,46 @@ def commit(database: Database, *replies: Reply, run_id: str = "run-1", prefix: s
     )
 
 
+def learn(
+    database: Database,
+    number: int,
+    fields: Mapping[str, str | int],
+    at: datetime = NOON,
+    source: str = "open_library",
+) -> None:
+    """Let a source say something of a scanned book: what it says is kept, and merged."""
+    versions, own = t.metadata_versions, book(number).item_id
+    body = json.dumps([number, source, at.isoformat(), dict(fields)]).encode()
+    digest = hashlib.sha256(body).hexdigest()
+    with database.begin() as connection:
+        connection.execute(
+            sa.insert(t.payloads).values(
+                sha256=digest, source=source, fetched_at=at, size_bytes=len(body), body_zstd=body
+            )
+        )
+        connection.execute(
+            sa.insert(versions).values(
+                item_id=own,
+                source=source,
+                observed_at=at,
+                fields=json.dumps(dict(fields)),
+                completeness=completeness(fields),
+                payload_sha256=digest,
+            )
+        )
+        known = connection.execute(sa.select(versions).where(versions.c.item_id == own)).all()
+        merged, _ = merge(
+            MetadataVersion(v.source, v.observed_at, json.loads(v.fields)) for v in known
+        )
+        for table, key in ((t.items, t.items.c.id), (t.books, t.books.c.item_id)):
+            values = {n: v for n, v in merged.items() if n in table.c and n != "work_key"}
+            if values:
+                connection.execute(sa.update(table).values(**values).where(key == own))
+        connection.execute(
+            sa.update(t.items).values(metadata_fetched_at=at).where(t.items.c.id == own)
+        )
+
+
 def sales(
     database: Database,
     number: int,
@@ -185,7 +264,14 @@ def sales(
 ) -> None:
     """Let a source show sales of a book, named by their place and price."""
     shown = [listing(f"{place}-{price}", price) for place, price in enumerate(prices)]
-    commit(database, reply(number, prefix + source, at, listings=shown), prefix=prefix)
+    known = {**facts(prefix), prefix + source: SourceFacts("sold", timedelta(days=7))}
+    commit_replies(
+        database,
+        [reply(number, prefix + source, at, listings=shown)],
+        known,
+        run_id="run-1",
+        now=at,
+    )
 
 
 def rows(database: Database, table: sa.Table, *order: str) -> list[dict[str, Any]]:

@@ -135,8 +135,15 @@ def metadata(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, Any]:
     return {name: value.value for name, value in event.metadata.items()}
 
 
-def evaluation(result: dg.ExecuteInProcessResult) -> dg.AssetCheckEvaluation:
-    (found,) = result.get_asset_check_evaluations()
+def evaluation(
+    result: dg.ExecuteInProcessResult, name: str = "unified_index"
+) -> dg.AssetCheckEvaluation:
+    """What a check of this run found."""
+    (found,) = [
+        evaluation
+        for evaluation in result.get_asset_check_evaluations()
+        if evaluation.check_name == name
+    ]
     return found
 
 

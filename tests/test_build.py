@@ -15,29 +15,40 @@ from tests.runs import NOON
 
 GROUPS = {
     "raw_scans": "intake",
+    "refresh_plan": "enrichment",
     "enriched_metadata": "enrichment",
+    "works": "enrichment",
     "sold_comps": "enrichment",
     "training_quality_scores": "training",
     "in_training_flags": "training",
     "training_set": "training",
     "price_snapshots": "market",
+    "payload_retention": "sources",
 }
 LINEAGE = {
     "raw_scans": set(),
-    "enriched_metadata": {"raw_scans"},
+    "refresh_plan": set(),
+    "enriched_metadata": {"raw_scans", "refresh_plan"},
+    "works": {"enriched_metadata"},
     "sold_comps": {"enriched_metadata"},
     "training_quality_scores": {"sold_comps"},
     "in_training_flags": {"training_quality_scores"},
     "training_set": {"in_training_flags"},
     "price_snapshots": {"sold_comps"},
+    "payload_retention": set(),
 }
 JOBS = {
     "process_scans": {
-        *("raw_scans", "enriched_metadata", "sold_comps"),
+        *("raw_scans", "enriched_metadata", "works", "sold_comps"),
+        *("training_quality_scores", "in_training_flags"),
+    },
+    "refresh_stale": {
+        *("refresh_plan", "raw_scans", "enriched_metadata", "works", "sold_comps"),
         *("training_quality_scores", "in_training_flags"),
     },
     "snapshot_prices": {"price_snapshots"},
     "build_training_set": {"training_set"},
+    "remove_expired_payloads": {"payload_retention"},
 }
 
 
@@ -74,11 +85,16 @@ def test_names_groups_and_lineage(definitions: dg.Definitions) -> None:
 def test_checks(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
     assert {(key.asset_key.to_user_string(), key.name) for key in graph.asset_check_keys} == {
-        ("raw_scans", "unified_index")
+        ("raw_scans", "unified_index"),
+        ("sold_comps", "source_results"),
     }
-    (check,) = definitions.asset_checks or []
-    assert isinstance(check, dg.AssetChecksDefinition)
-    assert all(spec.blocking for spec in check.check_specs)
+    blocking = {
+        spec.name: spec.blocking
+        for check in definitions.asset_checks or []
+        if isinstance(check, dg.AssetChecksDefinition)
+        for spec in check.check_specs
+    }
+    assert blocking == {"unified_index": True, "source_results": False}
 
 
 def test_jobs(definitions: dg.Definitions) -> None:
@@ -91,16 +107,19 @@ def test_jobs(definitions: dg.Definitions) -> None:
     }
     assert found == JOBS
     checks = definitions.resolve_job_def("process_scans").asset_layer.asset_graph.asset_check_keys
-    assert {key.name for key in checks} == {"unified_index"}
+    assert {key.name for key in checks} == {"unified_index", "source_results"}
 
 
 def test_what_starts_work(definitions: dg.Definitions) -> None:
     repository = definitions.get_repository_def()
-    assert {(s.name, s.job_name) for s in repository.sensor_defs} == {
-        ("new_scans", "process_scans")
+    assert {s.name: [target.job_name for target in s.targets] for s in repository.sensor_defs} == {
+        "new_scans": ["process_scans"],
+        "failed_runs": [],
     }
     assert {(s.name, s.job_name) for s in repository.schedule_defs} == {
         ("daily_snapshot", "snapshot_prices"),
+        ("weekly_refresh", "refresh_stale"),
+        ("daily_payload_removal", "remove_expired_payloads"),
         ("monthly_training_set", "build_training_set"),
     }
 

@@ -14,7 +14,7 @@ from pricing_assets.store.sources import register_sources
 from pricing_assets.store.training_set import build_month
 from resources.database import Database
 from resources.sources import registered_sources
-from tests.examples import COMPLETE, DAY, NOON, commit, reply, sales, scan
+from tests.examples import COMPLETE, DAY, NOON, agree, commit, reply, sales, scan
 
 MONTH = "2026-10"
 
@@ -25,12 +25,20 @@ def directory(tmp_path: Path) -> Path:
     database = Database(f"sqlite:///{tmp_path / 'pricing.db'}")
     upgrade(database)
     register_sources(database, registered_sources(), "")
+    agree(database)
     scan(database, *range(5))
     commit(database, *(reply(number, "open_library", fields=COMPLETE) for number in range(4)))
     for number in range(5):
         sales(database, number, [f"{20 + number}.25"] * 8)
     place = tmp_path / "training_sets"
-    build_month(database, MONTH, place, now=NOON + DAY, policy="v1", sandbox=False, run_id="run")
+    build_month(
+        *(database, MONTH, place),
+        now=NOON + DAY,
+        policy="v1",
+        sandbox=False,
+        run_id="run",
+        internal=True,
+    )
     database.close()
     return place
 

@@ -7,13 +7,16 @@ arrive and committed in batches while calls go on.
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 
 from pricing_assets.core.answers import ItemQuery
 from pricing_assets.core.freshness import LEASE
 from pricing_assets.store.answers import SourceFacts, commit_replies
+from pricing_assets.store.licences import terms_of_sources
 from pricing_assets.store.queue import (
     Ask,
     count_open_asks,
@@ -21,10 +24,17 @@ from pricing_assets.store.queue import (
     renew_leases,
     take_asks,
 )
+from pricing_assets.store.sessions import (
+    Progress,
+    begin_session,
+    end_session,
+    record_progress,
+)
 from pricing_assets.store.sources import freshness
 from resources.clock import Clock
 from resources.database import Database
 from resources.source_access import SourceAccess
+from resources.sources.circuit import CircuitStatus
 from resources.sources.client import Reply, SourceClient
 from resources.spool import Spool, read_segment
 
@@ -44,16 +54,23 @@ class AskSummary:
     """What asking brought: calls by result, and what they cost.
 
     `not_covered` are answers without a call: the source does not go by such keys.
-    `unanswered` were not sent, since their source takes no questions now; they stay in the queue.
+
+    Attributes:
+        postponed: Questions by source that were not sent, since the source is left in peace
+            for a while after failures in a row, or takes none; they stay in the queue.
     """
 
     calls: int = 0
     not_covered: int = 0
     recovered: int = 0
-    unanswered: int = 0
+    postponed: dict[str, int] = field(default_factory=dict)
     results: dict[str, int] = field(default_factory=dict)
     cost_usd: float = 0.0
     seconds: float = 0.0
+
+    def postpone(self, reply: Reply) -> None:
+        """Count one question that is left open."""
+        self.postponed[reply.source] = self.postponed.get(reply.source, 0) + 1
 
     def count(self, reply: Reply) -> None:
         """Count one answer."""
@@ -92,7 +109,8 @@ def ask_open(
         asking.file_leftovers()
         if asking.total:
             _log.info("%s sources: %s calls to make", "/".join(kinds), f"{asking.total:,}")
-            asyncio.run(asking.ask_all())
+            with asking.session():
+                asyncio.run(asking.ask_all())
     finally:
         spool.close()
         release_leases(database, run_id)
@@ -122,18 +140,56 @@ class _Asking:
         self._reported = time.monotonic()
         self.summary = AskSummary()
         self.total = count_open_asks(database, kinds, now=clock.now())
+        self._session_id = 0
+        self._filed_usd = 0.0
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """Keep the session's row for the length of a `with` block."""
+        self._session_id = begin_session(
+            self._database, self._run_id, self._kinds, self.total, now=self._clock.now()
+        )
+        self._filed_usd = self.summary.cost_usd
+        finished = False
+        try:
+            yield
+            finished = True
+        finally:
+            end_session(
+                self._database,
+                self._session_id,
+                self._progress(),
+                "finished" if finished else "failed",
+                now=self._clock.now(),
+            )
+
+    def _progress(self) -> Progress:
+        """Return how far the session is; what was recovered belongs to an earlier one."""
+        summary = self.summary
+        failed = summary.results.get("error", 0)
+        return Progress(
+            answered=summary.calls - summary.recovered - failed,
+            failed=failed,
+            unanswered=sum(summary.postponed.values()),
+            cost_usd=Decimal(str(round(summary.cost_usd - self._filed_usd, 6))),
+        )
 
     async def ask_all(self) -> None:
         """Take page after page of the queue until it has ended."""
-        renewing = asyncio.create_task(self._renew_leases())
+        meanwhile = [
+            asyncio.create_task(self._renew_leases()),
+            asyncio.create_task(self._record_progress()),
+        ]
         after: str | None = ""
         try:
             async with self._access.client() as client:
                 while after is not None:
                     asks, after = await asyncio.to_thread(self._take, after)
                     await self._ask_page(client, asks)
+                self._say_what_is_left(client.circuits())
         finally:
-            renewing.cancel()
+            for task in meanwhile:
+                task.cancel()
 
     def _take(self, after: str) -> tuple[list[Ask], str | None]:
         return take_asks(
@@ -152,13 +208,24 @@ class _Asking:
                 renew_leases, self._database, self._run_id, now=self._clock.now()
             )
 
+    async def _record_progress(self) -> None:
+        while True:
+            await asyncio.sleep(SECONDS_BETWEEN_REPORTS)
+            await asyncio.to_thread(
+                record_progress,
+                self._database,
+                self._session_id,
+                self._progress(),
+                now=self._clock.now(),
+            )
+
     async def _ask_page(self, client: SourceClient, asks: Sequence[Ask]) -> None:
         waiting: list[Reply] = []
         committing: asyncio.Task[None] | None = None
         questions = ((self._access.source(ask.source), _query(ask)) for ask in asks)
         async for reply in client.ask_many(questions):
-            if not reply.is_fetch:
-                self.summary.unanswered += 1
+            if reply.postponed:
+                self.summary.postpone(reply)
                 continue
             self._spool.append(reply)
             waiting.append(reply)
@@ -199,6 +266,14 @@ class _Asking:
             failed,
         )
 
+    def _say_what_is_left(self, circuits: Sequence[CircuitStatus]) -> None:
+        states = {circuit.source: circuit for circuit in circuits}
+        for source, count in sorted(self.summary.postponed.items()):
+            _log.warning(
+                "%s takes no questions (its circuit is %s): %s are left for a later run",
+                source, states[source], f"{count:,}",
+            )  # fmt: skip
+
     def file_leftovers(self) -> None:
         """File what a killed run had been answered and could not commit."""
         summary = self.summary
@@ -224,5 +299,8 @@ def _query(ask: Ask) -> ItemQuery:
 
 
 def _facts(database: Database, access: SourceAccess) -> dict[str, SourceFacts]:
-    fresh = freshness(database)
-    return {name: SourceFacts(access.source(name).kind, fresh[name]) for name in fresh}
+    fresh, terms = freshness(database), terms_of_sources(database)
+    return {
+        name: SourceFacts(access.source(name).kind, fresh[name], terms[name].store_payloads)
+        for name in fresh
+    }

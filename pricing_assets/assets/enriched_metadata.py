@@ -4,9 +4,20 @@ import dagster as dg
 import sqlalchemy as sa
 
 from pricing_assets.assets.asking import ask_open
-from pricing_assets.assets.presentation import OWNERS, bars, column_schema, preview
+from pricing_assets.assets.presentation import (
+    OWNERS,
+    PREVIEW_ROWS,
+    bars,
+    calls_table,
+    column_schema,
+    markdown_table,
+    preview,
+)
 from pricing_assets.assets.raw_scans import raw_scans
+from pricing_assets.assets.refresh_plan import refresh_plan
 from pricing_assets.schema import tables as t
+from pricing_assets.store.conflicts import latest_conflicts
+from pricing_assets.store.ledger import calls_of_run
 from resources.clock import Clock
 from resources.database import Database
 from resources.settings import Settings
@@ -19,7 +30,7 @@ SOURCES_POOL = "sources"
 
 
 @dg.asset(
-    deps=[raw_scans],
+    deps=[raw_scans, refresh_plan],
     description="Title or name, authors, set, theme and the rest of every item, asked of the "
     "metadata sources where the unified index says it is worth it. Each field knows its "
     "source and time; a source's silence never overwrites a value.",
@@ -61,9 +72,13 @@ def enriched_metadata(
             ),
             "calls": summary.calls,
             "calls_by_result": dict(summary.results),
+            "questions_left_for_the_next_run": dict(summary.postponed),
             "answers_recovered_after_a_crash": summary.recovered,
             "cost_usd": round(summary.cost_usd, 4),
             "seconds": summary.seconds,
+            "calls_by_source": calls_table(
+                calls_of_run(database, context.run.run_id, METADATA_KINDS, now=clock.now())
+            ),
             "items_with_metadata": database.scalar(
                 sa.select(sa.func.count()).select_from(items).where(known)
             ),
@@ -77,6 +92,14 @@ def enriched_metadata(
                 .outerjoin(t.books, t.books.c.item_id == items.c.id)
                 .where(known)
                 .order_by(items.c.metadata_fetched_at.desc()),
+            ),
+            "conflicts_between_sources": markdown_table(
+                ("item", "field", "what the sources say"),
+                [
+                    (found.natural_key, found.conflict.field, f"{source}: {said}")
+                    for found in latest_conflicts(database, PREVIEW_ROWS)
+                    for source, said in found.conflict.said.items()
+                ],
             ),
             "completeness": bars(
                 "Items by completeness of their metadata",

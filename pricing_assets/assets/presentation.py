@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import sqlalchemy as sa
 
+from pricing_assets.store.ledger import COLUMNS, SourceCalls, cells
 from pricing_assets.store.savings import Week
 from resources.database import AnySelect, Database, arrow_type
 
@@ -55,6 +56,11 @@ def markdown_table(
     lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
     lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
     return dg.MetadataValue.md("\n".join(lines))
+
+
+def calls_table(calls: Sequence[SourceCalls]) -> dg.MarkdownMetadataValue:
+    """Return calls by source as a Markdown table."""
+    return markdown_table(COLUMNS, [cells(source) for source in calls])
 
 
 def histogram(

@@ -22,6 +22,7 @@ class TrainingSetConfig(dg.Config):
     """What a build may be told; empty is what a month's own build wants."""
 
     as_of: str = ""
+    internal: bool = False
 
 
 @dg.asset(
@@ -63,6 +64,7 @@ def training_set(
             sandbox=settings.profile == "sandbox",
             run_id=context.run.run_id,
             at=moment(config.as_of) if config.as_of else None,
+            internal=config.internal,
         )
     except (NothingToBuild, ValueError) as error:
         raise dg.Failure(str(error), allow_retries=False) from None
@@ -80,6 +82,14 @@ def training_set(
             "as_of": manifest["as_of"],
             "provisional": manifest["provisional"],
             "simulated": manifest["simulated"],
+            "internal": manifest["internal"],
+            "left_out_by_licence": markdown_table(
+                ("source", "what", "rows", "reason"),
+                [
+                    (left["source"], left["what"], f"{left['rows']:,}", left["reason"])
+                    for left in manifest["left_out"]
+                ],
+            ),
             "build_id": manifest["build_id"],
             "splits": manifest["splits"],
             "card": dg.MetadataValue.md((build.path / "card.md").read_text("utf-8")),

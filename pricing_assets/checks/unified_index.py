@@ -11,9 +11,11 @@ from pricing_assets.core.freshness import ASK_REASONS, SKIP_REASONS
 from pricing_assets.store.decisions import ReasonCount, counts_by_reason, decide
 from pricing_assets.store.queue import lease_holders, release_dead_leases
 from pricing_assets.store.savings import dearest, saved_by_week
+from pricing_assets.store.sessions import close_sessions, running_sessions
 from pricing_assets.store.unified_index import disagreements
 from resources.clock import Clock
 from resources.database import Database
+from resources.presence import dead_runs, is_dead
 from resources.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -35,6 +37,7 @@ def unified_index(
     """Decide what to ask; fail where index and store disagree."""
     if freed := release_dead_leases(database, settings.runs):
         _log.info("%s leases of runs that are gone were given up", f"{freed:,}")
+    _close_dead_sessions(context.instance, database, settings, clock)
     ended = lease_holders(database, ended_by=clock.now())
     wrong = disagreements(database, dead=dead_runs(context.instance, ended))
     if wrong:
@@ -81,16 +84,17 @@ def unified_index(
     )
 
 
+def _close_dead_sessions(
+    instance: dg.DagsterInstance, database: Database, settings: Settings, clock: Clock
+) -> None:
+    asking = [session["run_id"] for session in running_sessions(database)]
+    dead = {run_id for run_id in asking if is_dead(settings.runs, run_id)}
+    dead.update(dead_runs(instance, asking))
+    if closed := close_sessions(database, dead, now=clock.now()):
+        _log.info("%s sessions of runs that are gone were closed as failed", closed)
+
+
 _MEANING = {**ASK_REASONS, **SKIP_REASONS}
-
-
-def dead_runs(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> list[str]:
-    """Return those of some runs that Dagster does not know to be under way."""
-    return [
-        run_id
-        for run_id in run_ids
-        if (run := instance.get_run_by_id(run_id)) is None or run.is_finished
-    ]
 
 
 def dearest_table(database: Database, run_id: str) -> dg.MarkdownMetadataValue:

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -174,9 +175,11 @@ def _summary(
         "calls made", f"{calls['made']:,} for ${calls['cost_usd']:.2f}, {calls['errors']:,} failed"
     )
     _row("calls saved", f"{calls['saved']:,}, worth ${calls['saved_usd']:.2f}")
+    decided: Counter[str] = Counter()
     for count in counts_by_reason(database, run_id):
-        source = count.source.removeprefix(settings.source_prefix)
-        _row("", f"{count.calls:>6,}  {count.action} {source}: {count.reason}")
+        decided[f"{count.action}: {count.reason}"] += count.calls
+    for decision, number in decided.most_common():
+        _row("", f"{number:>6,}  {decision}")
     if not calls["made"]:
         _row("", "Nothing was asked: everything is fresh.")
     for category, counts in state["by_category"].items():

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import sqlalchemy as sa
 
+from pricing_assets.store.reviews import NotForReview
 from pricing_assets.store.training_set import NothingToBuild
 from resources.database import DatabaseUnavailable, redacted
 from resources.scan_files import UnreadableFile
@@ -21,7 +22,9 @@ class Refusal(click.ClickException):
 def explained(error: Exception) -> str | None:
     """Return a foreseen failure as a sentence for a person; None for one that is a bug."""
     match error:
-        case DatabaseUnavailable() | UnreadableFile() | SettingsError() | NothingToBuild():
+        case DatabaseUnavailable() | UnreadableFile() | SettingsError():
+            return str(error)
+        case NothingToBuild() | NotForReview():
             return str(error)
         case sa.exc.OperationalError() | sa.exc.DatabaseError() | sqlite3.Error():
             cause = redacted(str(getattr(error, "orig", error))).strip()

@@ -3,6 +3,7 @@
 import json
 import shlex
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
@@ -10,11 +11,16 @@ import sqlalchemy as sa
 
 from pricing_assets.cli.errors import Refusal
 from pricing_assets.core.categories import CATEGORIES
+from pricing_assets.core.freshness import ASK_REASONS
 from pricing_assets.core.gate import V1
 from pricing_assets.core.items import item_id
 from pricing_assets.core.readings import read_item
 from pricing_assets.schema import tables as t
+from pricing_assets.store.conflicts import conflicts_of
+from pricing_assets.store.decisions import next_reasons
 from pricing_assets.store.opening import open_database
+from pricing_assets.store.shown_prices import shown_prices
+from resources.clock import Clock
 from resources.database import Database
 from resources.settings import DEFAULT_USER, Settings
 
@@ -53,9 +59,11 @@ def explain(code: str, category: str | None, user: str) -> None:
                 f"pricing scan {said}{shlex.quote(reading.natural_key)} && pricing run"
             )
         _show_item(found[0])
+        _show_conflicts(database, key)
         _show_scans(database, key, user)
-        _show_index(database, key)
-        _show_training(database, found[0])
+        now = Clock.from_env().now()
+        _show_index(database, key, now)
+        _show_training(database, found[0], now)
 
 
 def _show_item(item: sa.Row[Any]) -> None:
@@ -69,7 +77,7 @@ def _show_item(item: sa.Row[Any]) -> None:
         if value is None:
             click.echo(f"  {field.name:<18} unknown")
         else:
-            source, since = origins.get(field.name, ("its key", ""))
+            source, since = origins.get(field.name, (_told_from(field.name), ""))
             told = f"{source}, {since[:16]}" if since else source
             click.echo(f"  {field.name:<18} {str(value)[:60]:<60} {told}")
     if item.quality_score is not None:
@@ -77,6 +85,18 @@ def _show_item(item: sa.Row[Any]) -> None:
 
 
 _LONG = ("description", "thumbnail_url")
+
+
+def _told_from(name: str) -> str:
+    """Say where a field comes from that no source gave."""
+    return "told from title, author and editions" if name == "work_key" else "its key"
+
+
+def _show_conflicts(database: Database, key: str) -> None:
+    for conflict in conflicts_of(database, key):
+        click.echo(f"  the sources differ on the {conflict.field}; look which is right:")
+        for source, said in conflict.said.items():
+            click.echo(f"    {source:<30} {str(said)[:60]}")
 
 
 def _show_scans(database: Database, key: str, user: str) -> None:
@@ -92,21 +112,26 @@ def _show_scans(database: Database, key: str, user: str) -> None:
     click.echo(f"Scans: {row.scans}{last}; {row.scans - row.processed} pending")
 
 
-def _show_index(database: Database, key: str) -> None:
-    click.echo("Asked:")
+def _show_index(database: Database, key: str, now: datetime) -> None:
+    """Show the index's row of each source, and what a scan would make of it now."""
     index = t.unified_index
-    rows = database.rows(
-        sa.select(index.c.source, index.c.result, index.c.last_fetched_at, index.c.next_due_at)
-        .where(index.c.item_id == key)
-        .order_by(index.c.source)
-    )
-    for row in rows:
-        click.echo(
-            f"  {row.source:<30} {row.result:<10} {row.last_fetched_at:%Y-%m-%d %H:%M} UTC, "
-            f"next from {row.next_due_at:%Y-%m-%d}"
-        )
-    if not rows:
-        click.echo("  no source yet: pricing run")
+    known = {
+        row.source: row for row in database.rows(sa.select(index).where(index.c.item_id == key))
+    }
+    click.echo("Unified index, and what a scan would decide now:")
+    for source, reason in sorted(next_reasons(database, key, now=now).items()):
+        row, action = known.get(source), "ask" if reason in ASK_REASONS else "skip"
+        fetched = "never asked"
+        if row is not None and row.last_fetched_at is not None:
+            complete = "" if row.completeness is None else f", {row.completeness:.0%} complete"
+            fetched = (
+                f"{row.result}{complete}, {row.last_fetched_at:%Y-%m-%d %H:%M} UTC, "
+                f"due {row.next_due_at:%Y-%m-%d %H:%M}"
+            )
+            fetched += f", {row.misses} misses in a row" if row.misses else ""
+        if row is not None and row.lease_run_id is not None:
+            fetched += f", leased by run {row.lease_run_id[:8]} until {row.lease_until:%H:%M} UTC"
+        click.echo(f"  {source:<30} {action + ': ' + reason:<18} {fetched}")
 
 
 def _market_sources(database: Database) -> Sequence[sa.Row[Any]]:
@@ -116,7 +141,7 @@ def _market_sources(database: Database) -> Sequence[sa.Row[Any]]:
     )
 
 
-def _show_training(database: Database, item: sa.Row[Any]) -> None:
+def _show_training(database: Database, item: sa.Row[Any], now: datetime) -> None:
     if item.sold_comps_as_of is None:
         known = any(
             item.category in json.loads(row.categories) for row in _market_sources(database)
@@ -126,15 +151,18 @@ def _show_training(database: Database, item: sa.Row[Any]) -> None:
         )
         click.echo(f"Market: {said}")
         return
+    prices = shown_prices(database, item.id, now=now)
+    spread = f", ${prices.low} to ${prices.high}, median ${prices.median}" if prices.sold else ""
     click.echo(
-        f"Market: {item.sold_comps_count} sold comps"
-        + (
-            f", ${item.sold_comps_min} to ${item.sold_comps_max}, median ${item.sold_comps_median}"
-            if item.sold_comps_count
-            else ""
-        )
-        + f"; {item.ebay_active_count} asks open ({item.sold_comps_source or 'no sold source'})"
+        f"Market: {item.sold_comps_count} sold comps{spread}; {item.ebay_active_count} asks open "
+        f"({item.sold_comps_source or 'no sold source'})"
     )
+    for hidden in prices.hidden:
+        click.echo(
+            f"  {hidden.observations} prices of {hidden.source} are not shown: they were fetched "
+            f"{hidden.fetched_at:%Y-%m-%d %H:%M} UTC, and its licence lets a price be shown for "
+            f"{hidden.may_be_shown_for / timedelta(hours=1):g} hours"
+        )
     rows = database.rows(
         sa.select(t.gate_evaluations.c.reason, t.gate_evaluations.c.score).where(
             t.gate_evaluations.c.item_id == item.id, t.gate_evaluations.c.policy == V1.name

@@ -95,6 +95,8 @@ class _Lines(logging.Handler):
 
 
 def _cause(result: "dg.ExecuteInProcessResult") -> str:
+    from dagster import AssetCheckSeverity
+
     for event in result.all_events:
         if event.is_step_failure:
             failure = event.step_failure_data
@@ -102,7 +104,7 @@ def _cause(result: "dg.ExecuteInProcessResult") -> str:
             return f"{event.step_key} failed: {described or _innermost(failure.error)}"
         if event.event_type_value == "ASSET_CHECK_EVALUATION":
             evaluation = event.asset_check_evaluation_data
-            if not evaluation.passed:
+            if not evaluation.passed and evaluation.severity is AssetCheckSeverity.ERROR:
                 return f"the check {evaluation.check_name} failed: {evaluation.description}"
         if event.event_type_value == "RESOURCE_INIT_FAILURE":
             return _innermost(event.engine_event_data.error)

@@ -29,12 +29,25 @@ def sandbox() -> None:
 @click.option(
     "--rate", default=300, show_default=True, help="Requests a second per source; 0: no limit."
 )
-def serve(port: int, catalogue: Path | None, seed: int, latency_ms: int, rate: int) -> None:
+@click.option(
+    "--faults",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Faults to make on purpose: a YAML or JSON file, as in the README.",
+)
+def serve(
+    port: int,
+    catalogue: Path | None,
+    seed: int,
+    latency_ms: int,
+    rate: int,
+    faults: Path | None,
+) -> None:
     """Serve until stopped; point the platform at it with PRICING_SANDBOX_URL.
 
     \b
     Examples:
       pricing sandbox serve
+      pricing sandbox serve --faults storm.yaml
       PRICING_SANDBOX_URL=http://127.0.0.1:8099 pricing run
     """
     from resources.sandbox.__main__ import main
@@ -43,4 +56,6 @@ def serve(port: int, catalogue: Path | None, seed: int, latency_ms: int, rate: i
     arguments += ["--latency-ms", str(latency_ms), "--rate", str(rate)]
     if catalogue is not None:
         arguments += ["--catalogue", str(catalogue)]
+    if faults is not None:
+        arguments += ["--faults", str(faults)]
     sys.exit(main(arguments))

@@ -60,6 +60,13 @@ def status(as_json: bool, rejected: bool, user: str) -> None:
         f"calls         {calls['made']:,} made (${calls['cost_usd']:.2f}), "
         f"{calls['saved']:,} saved (${calls['saved_usd']:.2f}), {calls['errors']:,} failed"
     )
+    for session in state["asking"]:
+        click.echo(
+            f"asking now    {'/'.join(session['kinds'])}: {session['calls_answered']:,} of "
+            f"{session['calls_planned']:,} calls answered, {session['calls_failed']:,} failed, "
+            f"{session['calls_unanswered']:,} not sent, ${session['cost_usd']:.2f}; "
+            f"since {session['started_at']}, last sign of life {session['updated_at']}"
+        )
 
 
 def _name_unusable(settings: Settings) -> None:

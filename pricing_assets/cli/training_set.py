@@ -28,13 +28,22 @@ def training_set() -> None:
     help="Use only what was known at this moment (ISO-8601 with an offset). The same moment "
     "gives the same bytes.",
 )
-def build(month: str, at: str | None) -> None:
+@click.option(
+    "--internal",
+    is_flag=True,
+    help="Also take what its licence does not let leave the house; the card says so.",
+)
+def build(month: str, at: str | None, internal: bool) -> None:
     """Build one month; a month that has not ended is built as of now, provisionally.
 
     \b
     Examples:
       pricing training-set build --month 2026-10
       pricing training-set build --month 2026-11 --as-of 2026-11-15T00:00:00+00:00
+      pricing training-set build --month 2026-10 --internal
+
+    Observations and metadata whose licence does not let them train a model, or leave in an
+    export, are left out and counted in the manifest and the card.
     """
     try:
         end = month_end(month)
@@ -60,15 +69,16 @@ def build(month: str, at: str | None) -> None:
     result = run_job(
         "build_training_set",
         partition=f"{month}-01",
-        ops={"training_set": {"as_of": at or ""}},
+        ops={"training_set": {"as_of": at or "", "internal": internal}},
     )
     event = next(e for e in result.get_asset_materialization_events())
     metadata = {name: value.value for name, value in event.materialization.metadata.items()}
     provisional = ", provisional" if metadata["provisional"] else ""
     simulated = ", simulated" if metadata["simulated"] else ""
+    kept_in = ", internal" if metadata["internal"] else ""
     click.echo(
         f"{metadata['dagster/partition_row_count']:,} examples as of {metadata['as_of']}"
-        f"{provisional}{simulated}, build {metadata['build_id']}"
+        f"{provisional}{simulated}{kept_in}, build {metadata['build_id']}"
     )
     click.echo(f"  {Settings.from_env().training_sets / month}")
     click.echo(f'Load it: pricing_assets.load_training_set("{month}")')

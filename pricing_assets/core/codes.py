@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import mul
 
 from stdnum import ean, isbn, issn
 
@@ -168,7 +169,11 @@ def read_code(raw: str) -> CodeReading:
 
 def isbn10_of(isbn13: str) -> str | None:
     """Return the ISBN-10 of a valid ISBN-13 (13 digits); None when it has none (979)."""
-    return isbn.to_isbn10(isbn13) if isbn13.startswith("978") else None
+    if not isbn13.startswith("978"):
+        return None
+    body = isbn13[3:12]
+    check = sum(map(mul, range(1, 10), map(int, body))) % 11
+    return body + "0123456789X"[check]
 
 
 def _to_ascii(raw: str) -> str:

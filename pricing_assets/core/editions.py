@@ -175,7 +175,7 @@ def work_fingerprint_sql(title: str, authors: str) -> str:
     return f"'work:' || substr(sha256({named} || '|' || {author}), 1, 24)"
 
 
-def edition_pairs_sql(books: str) -> str:
+def edition_pairs_sql(books: str, changed: str | None = None) -> str:
     """Return the DuckDB statement that scores every pair of books of one work.
 
     Only pairs of one fingerprint are looked at, so the cost grows with the editions of a
@@ -190,6 +190,9 @@ def edition_pairs_sql(books: str) -> str:
     Args:
         books: Relation with item_id, title, authors, publisher, binding (texts, null
             where unknown) and publication_year (integer or null).
+        changed: Relation with item_id. With it only pairs with one of these are scored, and
+            of them only those whose publishers' names share a word or their letters: no
+            other pair reaches the threshold, and most editions of a work are no such pair.
 
     Returns:
         A statement giving item_a < item_b, fingerprint, score (0.0 to 1.0) and reasons (a
@@ -199,15 +202,24 @@ def edition_pairs_sql(books: str) -> str:
     telling = f"list_filter({publisher}, lambda word: word NOT IN {IMPRINT_WORDS})"
     label = "title || ' ' || publisher || ' ' || binding"
     subtitle = f"substr(whole, 1 + length({_taken_sql(_SUBTITLE, 'whole')}))"
+    is_changed, candidates = "true", "true"
+    if changed is not None:
+        is_changed = f"item_id IN (SELECT item_id FROM {changed})"
+        candidates = (
+            "(a.is_changed OR b.is_changed) AND a.publisher <> [''] "
+            "AND (list_has_any(a.publisher, b.publisher) "
+            "OR array_to_string(a.publisher, '') = array_to_string(b.publisher, ''))"
+        )
     return f"""
     WITH plain AS (
-        SELECT item_id, publication_year AS year, {_plain_sql("title")} AS title,
+        SELECT item_id, {is_changed} AS is_changed, publication_year AS year,
+            {_plain_sql("title")} AS title,
             {_plain_sql("publisher")} AS publisher, {_plain_sql("binding")} AS binding,
             {_taken_sql(_ASIDES, _plain_sql("title"))} AS whole,
             {work_fingerprint_sql("title", "authors")} AS fingerprint
         FROM {books} WHERE {_first_author_sql("authors")} <> ''
     ), edition AS (
-        SELECT item_id, fingerprint, year,
+        SELECT item_id, is_changed, fingerprint, year,
             if({telling} = [], {publisher}, {telling}) AS publisher,
             coalesce(
                 {_first_named_sql(BINDINGS, "binding")}, nullif(trim(binding), ''),
@@ -247,7 +259,8 @@ def edition_pairs_sql(books: str) -> str:
             array_to_string(a.publisher, ' ') AS publisher_a,
             array_to_string(b.publisher, ' ') AS publisher_b,
             a.binding AS binding_a, b.binding AS binding_b
-        FROM edition a JOIN edition b USING (fingerprint) WHERE a.item_id < b.item_id
+        FROM edition a JOIN edition b USING (fingerprint)
+        WHERE a.item_id < b.item_id AND {candidates}
     )
     SELECT item_a, item_b, fingerprint,
         round(publisher * binding * year * subtitle * numbers * product * marks, 4)::DOUBLE

@@ -3,9 +3,12 @@
 Which fields there are is each category's own (`core.categories`).
 """
 
+import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import combinations
 
 from pricing_assets.core.categories import CATEGORIES
 
@@ -25,6 +28,14 @@ SOURCE_PRECEDENCE = ("open_library", "google_books")
 """Whose word counts where two sources know a field, best first."""
 
 Value = str | int | float
+
+COMPARED_FIELDS = ("title", "authors")
+"""Fields in which a difference between sources is shown for review."""
+
+SAME_WORDS = 0.5
+"""Share of all words that two titles or lists of authors have to share to be the same."""
+
+_ARTICLES = frozenset({"a", "an", "and", "by", "der", "die", "das", "la", "le", "les", "of", "the"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +89,72 @@ def _rank(source: str) -> int:
     return SOURCE_PRECEDENCE.index(name) if name in SOURCE_PRECEDENCE else len(SOURCE_PRECEDENCE)
 
 
-def merge_sql(versions: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A field of which two sources say materially different things, by source."""
+
+    field: str
+    said: Mapping[str, Value]
+
+
+def conflicts(versions: Iterable[MetadataVersion]) -> list[Conflict]:
+    """Return where the latest words of the sources on one item differ materially.
+
+    Only title and authors are compared: two sources that differ there may be speaking of two
+    books. See `differ` for what is material.
+    """
+    latest: dict[str, MetadataVersion] = {}
+    for version in versions:
+        known = latest.get(version.source)
+        if known is None or version.observed_at > known.observed_at:
+            latest[version.source] = version
+    found = []
+    for name in COMPARED_FIELDS:
+        said = {
+            source: version.fields[name]
+            for source, version in sorted(latest.items())
+            if version.fields.get(name) not in (None, "")
+        }
+        if any(differ(str(one), str(other)) for one, other in combinations(said.values(), 2)):
+            found.append(Conflict(name, said))
+    return found
+
+
+def differ(one: str, other: str) -> bool:
+    """Tell whether two titles, or two lists of authors, differ materially.
+
+    They are compared as sets of words without accents, case, punctuation, articles and
+    initials. One within the other (a subtitle, a series, a second author) is no difference;
+    otherwise half of all words have to be shared.
+    """
+    words, others = _words(one), _words(other)
+    if not words or not others or words <= others or others <= words:
+        return False
+    return len(words & others) / len(words | others) < SAME_WORDS
+
+
+def _words(text: str) -> frozenset[str]:
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    plain = "".join(c for c in plain if not unicodedata.combining(c))
+    # J.R.R. is initials, O'Brien is one word.
+    words = re.findall(r"\w+", re.sub(r"['\u2019]", "", plain))
+    telling = [
+        word for word in words if word not in _ARTICLES and (len(word) > 1 or word.isdigit())
+    ]
+    # Of a title of nothing but such words, such as "It" or "V.", all count.
+    return frozenset(telling or words)
+
+
+def merge_sql(versions: str, names: Iterable[str] = MERGED) -> str:
     """Return the DuckDB statement that does what `merge` does, for all items at once.
 
     Args:
         versions: Relation with columns item_id, source, observed_at, fields (JSON text).
+        names: Fields to merge.
 
     Returns:
-        A statement giving item_id, one text column for each of `MERGED`, and the source of
-        the title or name as metadata_source.
+        A statement giving item_id, one text column for each field, and the source of the
+        title or name as metadata_source.
     """
     known = " ".join(
         f"WHEN replace(source, 'sandbox:', '') = '{name}' THEN {len(SOURCE_PRECEDENCE) - place}"
@@ -97,7 +165,7 @@ def merge_sql(versions: str) -> str:
     columns = ", ".join(
         f"arg_max(fields->>'{name}', {order}) "
         f"FILTER (WHERE coalesce(fields->>'{name}', '') <> '') AS {name}"
-        for name in MERGED
+        for name in names
     )
     title = ", ".join(f"nullif(fields->>'{name}', '')" for name in TITLES)
     return (

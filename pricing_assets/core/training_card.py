@@ -29,6 +29,11 @@ def card(manifest: Mapping[str, Any], summary: tuple[Any, ...]) -> str:
             "",
             "**Every price in it was simulated by the sandbox. It says nothing of real books.**",
         ]
+    if manifest["internal"]:
+        lines += [
+            "",
+            "**Internal: it may hold content that may not be redistributed. Do not pass it on.**",
+        ]
     lines += [
         "",
         "| | |",
@@ -52,6 +57,7 @@ def card(manifest: Mapping[str, Any], summary: tuple[Any, ...]) -> str:
         "| --- | ---: |",
         *(f"| {name} | {count:,} |" for name, count in manifest["sources"].items()),
         "",
+        *_licences(manifest),
         "## Missing values",
         "",
         "| column | missing |",
@@ -78,6 +84,33 @@ def card(manifest: Mapping[str, Any], summary: tuple[Any, ...]) -> str:
         "- Sales without a date count as of the day they were observed.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _licences(manifest: Mapping[str, Any]) -> list[str]:
+    lines = ["## Licences", ""]
+    if manifest["internal"]:
+        lines.append("Built as internal: content that may not leave is in it.")
+    else:
+        lines.append("Built to be passed on: content that may not leave is not in it.")
+    if manifest["simulated"]:
+        lines += ["", "What the sandbox simulated is ours, whatever vendor it plays."]
+    if manifest["agreements"]:
+        lines += ["", "| source | agreement, as the operator declared it | date |"]
+        lines += ["| --- | --- | --- |"]
+        lines += [
+            f"| {a['source']} | {a['reference'].replace('|', '/')} | {a['date']} |"
+            for a in manifest["agreements"]
+        ]
+    else:
+        lines += ["", "No agreement with a vendor was declared for what is in it."]
+    if manifest["left_out"]:
+        lines += ["", "Left out by their licence:", ""]
+        lines += ["| source | what | rows | reason |", "| --- | --- | ---: | --- |"]
+        lines += [
+            f"| {left['source']} | {left['what']} | {left['rows']:,} | {left['reason']} |"
+            for left in manifest["left_out"]
+        ]
+    return [*lines, ""]
 
 
 def _usd(amount: Decimal | None) -> str:

@@ -1,18 +1,49 @@
 """The work a book is an edition of: what must not be split between training and test."""
 
-from pricing_assets.core.editions import work_fingerprint_sql
 
+def works_sql(editions: str, accepted: str) -> str:
+    """Return the DuckDB statement that gives every edition the key of its work.
 
-def work_sql(work_key: str, title: str, authors: str, otherwise: str) -> str:
-    """Return the key that all editions of a work share, as a DuckDB expression.
+    The key is Open Library's own where an answer gave one. An edition without one joins the
+    editions that share its fingerprint: it takes the smallest of their keys, in the order of
+    the text, or the fingerprint where none has one. Without a title an edition is a work of
+    its own, under its item's id. Works with a pair of editions that a person called one are
+    one work, under the smallest of their keys.
 
-    The source's own work key where it gave one; otherwise the fingerprint of title and first
-    author; without a title the item itself.
+    So the key of an edition follows from the editions of its fingerprint, and from the
+    accepted pairs with the editions of theirs: over these alone the statement says the same
+    as over all books.
 
     Args:
-        work_key: Expression of the source's own work key, null where there is none.
-        title: Expression of the title.
-        authors: Expression of the authors, the first one first.
-        otherwise: Expression of the key of an item of which nothing is known.
+        editions: Relation with item_id, work_key (the source's own, null where there is
+            none) and fingerprint (`editions.work_fingerprint_sql`, null without a title).
+        accepted: Relation of the accepted pairs, with item_id and other_item_id.
+
+    Returns:
+        A statement giving item_id and work_key, one row an edition.
     """
-    return f"coalesce({work_key}, {work_fingerprint_sql(title, authors)}, {otherwise})"
+    return f"""
+    WITH RECURSIVE told AS MATERIALIZED (
+        SELECT item_id, coalesce(
+            work_key,
+            CASE WHEN fingerprint IS NOT NULL
+                THEN min(work_key) OVER (PARTITION BY fingerprint) END,
+            fingerprint, item_id
+        ) AS work_key
+        FROM {editions}
+    ), pair AS (
+        SELECT a.work_key AS near, b.work_key AS far
+        FROM {accepted} p JOIN told a ON a.item_id = p.item_id
+            JOIN told b ON b.item_id = p.other_item_id
+        WHERE a.work_key <> b.work_key
+    ), link AS MATERIALIZED (
+        SELECT near, far FROM pair UNION SELECT far, near FROM pair
+    ), reached AS (
+        SELECT near AS work_key, far AS other FROM link
+        UNION SELECT reached.work_key, far FROM reached JOIN link ON near = other
+    ), one_work AS (
+        SELECT work_key, min(other) AS smallest FROM reached GROUP BY work_key
+    )
+    SELECT item_id, coalesce(smallest, work_key) AS work_key
+    FROM told LEFT JOIN one_work USING (work_key)
+    """

@@ -81,11 +81,14 @@ class Scan(Base):
         sa.Index("ix_scans_user_id_status_reason", "user_id", "status", "reason"),
         sa.Index("ix_scans_item_id", "item_id"),
         sa.Index(
-            # In the order in which the unified index is read, with all that a decision needs.
+            # In the order in which the unified index is read, with all that a decision needs;
+            # SQLite looks into the table for what the condition says but the index does not hold.
             "ix_scans_pending",
             "item_id",
             "id",
             "category",
+            "status",
+            "processed_at",
             sqlite_where=sa.text("processed_at IS NULL AND status = 'accepted'"),
             postgresql_where=sa.text("processed_at IS NULL AND status = 'accepted'"),
         ),
@@ -140,11 +143,30 @@ class Item(Base):
         server_default=sa.false(), doc="whether the gate admits it"
     )
     in_training_as_of: Mapped[datetime | None]
+    work_as_of: Mapped[datetime | None] = mapped_column(
+        doc="moment of the metadata that its work was told from"
+    )
 
     __table_args__ = (
         sa.UniqueConstraint("category", "natural_key"),
+        # Partial: scoring rewrites no entry of the many items that are not in training.
         sa.Index(
-            "ix_items_in_training_training_quality_score", "in_training", "training_quality_score"
+            "ix_items_in_training",
+            "training_quality_score",
+            sqlite_where=sa.text("in_training = 1"),
+            postgresql_where=sa.text("in_training"),
+        ),
+        sa.Index(
+            # What a look for changed metadata has to read: nothing where nothing changed.
+            "ix_items_work_pending",
+            "id",
+            sqlite_where=sa.text(
+                "metadata_fetched_at IS NOT NULL AND work_as_of IS NOT metadata_fetched_at"
+            ),
+            postgresql_where=sa.text(
+                "metadata_fetched_at IS NOT NULL "
+                "AND work_as_of IS DISTINCT FROM metadata_fetched_at"
+            ),
         ),
         sa.Index("ix_items_market_fetched_at", "market_fetched_at"),
         sa.Index("ix_items_sold_comps_count", "sold_comps_count"),
@@ -166,6 +188,9 @@ class Book(Base):
     page_count: Mapped[int | None]
     language: Mapped[str | None] = mapped_column(sa.String(16))
     work_key: Mapped[str | None] = mapped_column(sa.String(64))
+    fingerprint: Mapped[str | None] = mapped_column(
+        sa.String(64), doc="of title and first author, as of items.work_as_of"
+    )
     cover_type: Mapped[str | None] = mapped_column(sa.String(32))
     signed: Mapped[bool] = mapped_column(server_default=sa.false())
     printing: Mapped[str | None] = mapped_column(sa.String(16))
@@ -174,6 +199,7 @@ class Book(Base):
         sa.UniqueConstraint("isbn13"),
         sa.Index("ix_books_isbn10", "isbn10"),
         sa.Index("ix_books_work_key", "work_key"),
+        sa.Index("ix_books_fingerprint", "fingerprint"),
     )
 
 
@@ -252,10 +278,21 @@ class DataSource(Base):
     time_zone: Mapped[str] = mapped_column(
         sa.String(64), server_default="UTC", doc="IANA zone in which its day begins"
     )
+    enabled: Mapped[bool | None] = mapped_column(
+        doc="the operator's switch; null is the source's own default"
+    )
+    agreement: Mapped[str | None] = mapped_column(
+        doc="reference of an agreement with the vendor, as the operator declared it"
+    )
+    agreed_at: Mapped[datetime | None] = mapped_column(doc="when that was declared")
 
 
 class Payload(Base):
-    """A body that a source returned, kept as evidence: compressed, addressed by its hash."""
+    """A body that a source returned, kept as evidence: compressed, addressed by its hash.
+
+    Where the licence ends the keeping, the body is emptied and the row stays: what was read
+    from it names it by its hash.
+    """
 
     __tablename__ = "payloads"
 
@@ -263,8 +300,21 @@ class Payload(Base):
     source: Mapped[str] = mapped_column(SOURCE, sa.ForeignKey("data_sources.name"))
     fetched_at: Mapped[datetime]
     content_type: Mapped[str | None]
-    size_bytes: Mapped[int]
-    body_zstd: Mapped[bytes]
+    size_bytes: Mapped[int] = mapped_column(doc="of the body as it came")
+    body_zstd: Mapped[bytes] = mapped_column(doc="empty once it was removed")
+    removed_at: Mapped[datetime | None] = mapped_column(
+        doc="when the body was removed, or was not kept; null while it is here"
+    )
+
+    __table_args__ = (
+        sa.Index(
+            "ix_payloads_kept",
+            "source",
+            "fetched_at",
+            sqlite_where=sa.text("removed_at IS NULL"),
+            postgresql_where=sa.text("removed_at IS NULL"),
+        ),
+    )
 
 
 class ApiCall(Base):
@@ -285,6 +335,12 @@ class ApiCall(Base):
     cost_usd: Mapped[Decimal] = mapped_column(Money(12, 6))
     error: Mapped[str | None]
     payload_sha256: Mapped[str | None] = mapped_column(SHA256, sa.ForeignKey("payloads.sha256"))
+    cache_hit: Mapped[bool] = mapped_column(
+        server_default=sa.false(), doc="answered from a kept copy, without a request"
+    )
+    listings: Mapped[int | None] = mapped_column(
+        doc="prices that the answer showed; null where it was no answer"
+    )
 
     __table_args__ = (
         sa.UniqueConstraint("item_id", "source", "requested_at"),
@@ -342,6 +398,27 @@ class PriceListing(Base):
         sa.CheckConstraint("kind IN ('sold', 'ask', 'offer', 'estimate')", name="kind"),
         sa.Index("ix_price_listings_observed_at", "observed_at"),
     )
+
+
+class RejectedSale(Base):
+    """A line of a file of sales that is no observation, kept for review with the reason."""
+
+    __tablename__ = "rejected_sales"
+
+    payload_sha256: Mapped[str] = mapped_column(
+        SHA256, sa.ForeignKey("payloads.sha256"), primary_key=True, doc="the file"
+    )
+    line: Mapped[int] = mapped_column(
+        sa.BigInteger(), primary_key=True, autoincrement=False, doc="line in the file, from 1"
+    )
+    source: Mapped[str] = mapped_column(SOURCE, sa.ForeignKey("data_sources.name"))
+    file_name: Mapped[str]
+    code: Mapped[str] = mapped_column(doc="as it came, cut short")
+    reason: Mapped[str] = mapped_column(sa.String(32))
+    note: Mapped[str] = mapped_column(doc="what is wrong, for a person")
+    received_at: Mapped[datetime]
+
+    __table_args__ = (sa.Index("ix_rejected_sales_received_at", "received_at"),)
 
 
 class PriceSnapshot(Base):
@@ -463,7 +540,15 @@ class EnrichmentDecision(Base):
         doc="when to decide anew: what was to be asked could not be asked"
     )
 
-    __table_args__ = (sa.Index("ix_enrichment_decisions_batch_id", "batch_id"),)
+    __table_args__ = (
+        sa.Index("ix_enrichment_decisions_batch_id", "batch_id"),
+        sa.Index(
+            "ix_enrichment_decisions_deferred_until",
+            "deferred_until",
+            sqlite_where=sa.text("deferred_until IS NOT NULL"),
+            postgresql_where=sa.text("deferred_until IS NOT NULL"),
+        ),
+    )
 
 
 class RefreshAsk(Base):
@@ -528,6 +613,36 @@ class EditionReview(Base):
     )
 
 
+class TrainingSession(Base):
+    """One batch of asking: the calls of one run to the sources of some kinds, as they go.
+
+    Updated every few seconds while it runs, so that its progress can be read here.
+    """
+
+    __tablename__ = "training_sessions"
+
+    id: Mapped[int] = mapped_column(BIG_KEY, primary_key=True, autoincrement=True)
+    run_id: Mapped[str] = mapped_column(sa.String(64))
+    kinds: Mapped[str] = mapped_column(sa.String(64), doc="of the sources, separated by commas")
+    started_at: Mapped[datetime]
+    updated_at: Mapped[datetime] = mapped_column(doc="its last sign of life")
+    finished_at: Mapped[datetime | None]
+    status: Mapped[str] = mapped_column(sa.String(16), doc="running, finished or failed")
+    calls_planned: Mapped[int] = mapped_column(doc="calls that were decided and open at its start")
+    calls_answered: Mapped[int] = mapped_column(server_default=sa.text("0"))
+    calls_failed: Mapped[int] = mapped_column(server_default=sa.text("0"))
+    calls_unanswered: Mapped[int] = mapped_column(
+        server_default=sa.text("0"), doc="not sent: their source took no questions"
+    )
+    cost_usd: Mapped[Decimal] = mapped_column(Money(14, 6), server_default=sa.text("0"))
+
+    __table_args__ = (
+        sa.CheckConstraint("status IN ('running', 'finished', 'failed')", name="status"),
+        sa.Index("ix_training_sessions_run_id", "run_id"),
+        sa.Index("ix_training_sessions_status_started_at", "status", "started_at"),
+    )
+
+
 class GateEvaluation(Base):
     """What one policy said of one item, on which evidence, and why."""
 
@@ -540,8 +655,6 @@ class GateEvaluation(Base):
     score: Mapped[float] = mapped_column(doc="0 to 1")
     passed: Mapped[bool] = mapped_column(doc="whether it may be in training")
     reason: Mapped[str] = mapped_column(doc="passes, or what it lacks")
-
-    __table_args__ = (sa.Index("ix_gate_evaluations_policy_passed", "policy", "passed"),)
 
 
 class TrainingSet(Base):
@@ -573,6 +686,7 @@ data_sources: sa.Table = DataSource.__table__  # type: ignore[assignment]
 payloads: sa.Table = Payload.__table__  # type: ignore[assignment]
 api_calls: sa.Table = ApiCall.__table__  # type: ignore[assignment]
 price_listings: sa.Table = PriceListing.__table__  # type: ignore[assignment]
+rejected_sales: sa.Table = RejectedSale.__table__  # type: ignore[assignment]
 price_snapshots: sa.Table = PriceSnapshot.__table__  # type: ignore[assignment]
 unified_index: sa.Table = UnifiedIndex.__table__  # type: ignore[assignment]
 decision_batches: sa.Table = DecisionBatch.__table__  # type: ignore[assignment]
@@ -580,6 +694,7 @@ enrichment_decisions: sa.Table = EnrichmentDecision.__table__  # type: ignore[as
 refresh_asks: sa.Table = RefreshAsk.__table__  # type: ignore[assignment]
 works: sa.Table = Work.__table__  # type: ignore[assignment]
 edition_reviews: sa.Table = EditionReview.__table__  # type: ignore[assignment]
+training_sessions: sa.Table = TrainingSession.__table__  # type: ignore[assignment]
 gate_evaluations: sa.Table = GateEvaluation.__table__  # type: ignore[assignment]
 training_sets: sa.Table = TrainingSet.__table__  # type: ignore[assignment]
 

@@ -6,6 +6,7 @@ again and nothing is called fetched that is not there.
 """
 
 import json
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,14 +23,17 @@ from pricing_assets.core.categories import CATEGORIES
 from pricing_assets.core.categories.base import Category
 from pricing_assets.core.freshness import is_usable, misses_after, next_due
 from pricing_assets.core.metadata import MetadataVersion, completeness, merge
+from pricing_assets.core.source_results import tells_nothing
 from pricing_assets.schema import tables as t
 from pricing_assets.store.matches import Confidence, confidence_of
 from resources.database import Bulk, Database, arrow_type
 from resources.sources.client import Reply
 
+_log = logging.getLogger(__name__)
+
 _MOMENT = pa.timestamp("us", tz="UTC")
 _PRICE = pa.decimal128(12, 2)
-_LISTING_FIELDS = (
+LISTING_FIELDS = (
     "title",
     "price",
     "currency",
@@ -49,6 +53,7 @@ class SourceFacts:
 
     kind: str
     freshness: timedelta
+    store_payloads: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +75,12 @@ def commit_replies(
     """Store a batch of replies in one transaction, and give up the leases that they answer.
 
     Args:
-        replies: At most one for each (item, source). One that was never sent, since its source
-            took no questions, is no fetch: it leaves nothing, and stays in the queue. That a
-            source does not cover an item is an answer, at no cost.
+        replies: At most one for each (item, source). One that was postponed is no fetch: it
+            leaves nothing, and stays in the queue. That a source does not cover an item is an
+            answer, at no cost.
         sources: Facts by stored source name.
     """
-    replies = [reply for reply in replies if reply.is_fetch]
+    replies = [reply for reply in replies if not reply.postponed]
     index = _index_rows(database, replies)
     # An answer that is found on disk after a crash may have been committed before it.
     replies = [reply for reply in replies if not _is_filed(reply, index)]
@@ -86,7 +91,7 @@ def commit_replies(
     seen = [reply.query for reply in replies if reply.answer and reply.answer.listings]
     confidence = confidence_of(database, seen)
     with database.bulk() as bulk:
-        bulk.upsert(t.payloads, _payloads(replies))
+        bulk.upsert(t.payloads, _payloads(replies, sources))
         bulk.upsert(t.api_calls, _api_calls(replies, run_id))
         quality = _file_metadata(bulk, database, metadata, now)
         # A metadata source may have estimates beside what an item is.
@@ -101,7 +106,8 @@ def _is_filed(reply: Reply, index: Mapping[str, Mapping[str, _IndexRow]]) -> boo
     return row is not None and row.fetched_at >= reply.requested_at
 
 
-def _payloads(replies: Iterable[Reply]) -> pa.Table:
+def _payloads(replies: Iterable[Reply], sources: Mapping[str, SourceFacts]) -> pa.Table:
+    """Return the bodies; of a source that lets us keep none, only their hash and size."""
     compressor = zstandard.ZstdCompressor()
     by_hash = {reply.sha256: reply for reply in replies if reply.sha256}
     # In one order, so that two writers of the same bodies wait instead of deadlocking.
@@ -114,7 +120,18 @@ def _payloads(replies: Iterable[Reply]) -> pa.Table:
             "content_type": pa.array([r.content_type for r in bodies.values()], pa.string()),
             "size_bytes": pa.array([len(reply.body) for reply in bodies.values()], pa.int64()),
             "body_zstd": pa.array(
-                [compressor.compress(reply.body) for reply in bodies.values()], pa.binary()
+                [
+                    compressor.compress(reply.body) if sources[reply.source].store_payloads else b""
+                    for reply in bodies.values()
+                ],
+                pa.binary(),
+            ),
+            "removed_at": pa.array(
+                [
+                    None if sources[reply.source].store_payloads else reply.requested_at
+                    for reply in bodies.values()
+                ],
+                _MOMENT,
             ),
         }
     )
@@ -135,6 +152,10 @@ def _api_calls(replies: Sequence[Reply], run_id: str) -> pa.Table:
             "cost_usd": pa.array([reply.cost_usd for reply in replies], pa.decimal128(12, 6)),
             "error": pa.array([_error(reply) for reply in replies], pa.string()),
             "payload_sha256": pa.array([reply.sha256 for reply in replies], pa.string()),
+            "listings": pa.array(
+                [len(reply.answer.listings) if reply.answer else None for reply in replies],
+                pa.int64(),
+            ),
         }
     )
 
@@ -293,7 +314,15 @@ def _update_own(bulk: Bulk, category: Category, merged: Mapping[str, tuple[Any, 
     )
     bulk.execute(
         sa.update(table)
-        .values({name: sa.func.coalesce(staged.c[name], table.c[name]) for name in names})
+        .values(
+            {
+                # A key once assigned stays until `assign_works` has told the work anew.
+                name: sa.func.coalesce(table.c[name], staged.c[name])
+                if name == "work_key"
+                else sa.func.coalesce(staged.c[name], table.c[name])
+                for name in names
+            }
+        )
         .where(table.c.item_id == staged.c.item_id)
     )
 
@@ -369,7 +398,7 @@ def _file_listings(
         staged.c.source_listing_id == listings.c.source_listing_id,
     )
     changed = sa.or_(
-        *(staged.c[name].is_distinct_from(listings.c[name]) for name in _LISTING_FIELDS)
+        *(staged.c[name].is_distinct_from(listings.c[name]) for name in LISTING_FIELDS)
     )
     bulk.execute(
         sa.update(listings)
@@ -386,6 +415,7 @@ def _file_listings(
             listings.c.kind.in_(("ask", "offer")),
             answered.c.answered,
             listings.c.superseded_at.is_(None),
+            answered.c.source.not_in(_silent_sources(bulk, answered, staged)),
             ~sa.exists(sa.select(staged.c.item_id).where(same_listing)).correlate(listings),
         )
     )
@@ -393,6 +423,38 @@ def _file_listings(
     bulk.insert_from(
         listings, sa.select(*staged.columns).where(~sa.exists(known).correlate(staged))
     )
+
+
+def _silent_sources(bulk: Bulk, answered: sa.Table, staged: sa.Table) -> list[str]:
+    """Return the sources of a batch whose asks vanished for nearly all items at once.
+
+    That is a source that no longer works, and not a market where nothing is offered.
+    """
+    listings = t.price_listings
+    had = sa.exists().where(
+        listings.c.item_id == answered.c.item_id,
+        listings.c.source == answered.c.source,
+        listings.c.kind == "ask",
+        listings.c.superseded_at.is_(None),
+    )
+    has = sa.exists().where(
+        staged.c.item_id == answered.c.item_id,
+        staged.c.source == answered.c.source,
+        staged.c.kind == "ask",
+    )
+    silent = []
+    for source, items, vanished in bulk.rows(
+        sa.select(answered.c.source, sa.func.count(), sa.func.sum(sa.case((has, 0), else_=1)))
+        .where(answered.c.answered, had)
+        .group_by(answered.c.source)
+    ):
+        if tells_nothing(items, int(vanished)):
+            _log.warning(
+                "%s shows no ask any more for %s of %s items that had some: none is withdrawn",
+                *(source, f"{vanished:,}", f"{items:,}"),
+            )
+            silent.append(source)
+    return silent
 
 
 _LISTING_SCHEMA: Mapping[str, pa.DataType] = {

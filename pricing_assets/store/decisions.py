@@ -114,15 +114,21 @@ def decision_rows(
     cost, saved = _zero(), _zero()
     text: sa.ColumnElement[Any] = sa.literal("|", sa.Text())
     for source, reason in zip(sources, reasons, strict=True):
-        asked, skipped = _is_one_of(reason, ASK_REASONS), _is_one_of(reason, _SAVING)
+        asked, skipped = _is_ask(reason), reason.in_(_SAVING)
         calls += sa.case((asked, 1), else_=0)
         saved_calls += sa.case((sa.and_(skipped, first), 1), else_=0)
         if source.cost_usd:
             usd = sa.literal(source.cost_usd, t.enrichment_decisions.c.cost_usd.type)
             cost += sa.case((asked, usd), else_=0)
             saved += sa.case((sa.and_(skipped, first), usd), else_=0)
-        word = sa.case((asked, f"ask:{source.name}:"), else_=f"skip:{source.name}:")
-        text += sa.case((reason.is_(None), ""), else_=word + reason + "|")
+        text += sa.case(
+            {
+                code: f"{'ask' if name in ASK_REASONS else 'skip'}:{source.name}:{name}|"
+                for name, code in _CODES.items()
+            },
+            value=reason,
+            else_="",
+        )
     return sa.select(
         row.c.scan_id,
         sa.literal(batch, sa.BigInteger()).label("batch_id"),
@@ -162,11 +168,12 @@ def next_reasons(database: Database, item_id: str, *, now: datetime) -> dict[str
         return {}
     reasons: dict[str, str] = {}
     for number, source in enumerate(sources):
-        reason = found[0]._mapping[f"reason_{number}"]
-        if reason in ASK_REASONS and source.name in spent and spent[source.name].calls < 1:
-            reason = "budget"
-        if reason is not None:
-            reasons[source.name] = reason
+        code = found[0]._mapping[f"reason_{number}"]
+        if code is None:
+            continue
+        reason = _REASONS[code]
+        spends = reason in ASK_REASONS and source.name in spent
+        reasons[source.name] = "budget" if spends and spent[source.name].calls < 1 else reason
     return reasons
 
 
@@ -185,12 +192,22 @@ def counts_by_reason(database: Database, run_id: str | None = None) -> list[Reas
     return sorted(total.values(), key=lambda count: (count.action, -count.calls, count.reason))
 
 
-_SAVING = frozenset(SKIP_REASONS) - PUT_OFF
+_REASONS = (*ASK_REASONS, *SKIP_REASONS)
+_CODES: Mapping[str, int] = {reason: code for code, reason in enumerate(_REASONS)}
+"""A reason inside the statement is a number: comparing words for every scan and source took as
+long as reading the index."""
+
+_SAVING = [code for reason, code in _CODES.items() if reason in SKIP_REASONS.keys() - PUT_OFF]
 
 
 def _undecided(now: datetime) -> AnySelect:
     """Return the pending scans to decide, with what already waits in the queue for their item."""
     scans, decisions, queued = t.scans, t.enrichment_decisions, standing(now)
+    put_off = decisions.c.deferred_until <= moment(now)
+    again = sa.select(decisions.c.scan_id).where(put_off).subquery("again")
+    holds = sa.exists().where(
+        decisions.c.scan_id == scans.c.id, sa.or_(decisions.c.deferred_until.is_(None), ~put_off)
+    )
     return (
         sa.select(
             scans.c.id.label("scan_id"),
@@ -199,16 +216,13 @@ def _undecided(now: datetime) -> AnySelect:
             sa.func.row_number()
             .over(partition_by=scans.c.item_id, order_by=scans.c.id)
             .label("place"),
-            decisions.c.scan_id.label("again"),
+            again.c.scan_id.label("again"),
             queued.c.reasons.label("standing"),
             queued.c.since,
         )
-        .outerjoin(decisions, decisions.c.scan_id == scans.c.id)
+        .outerjoin(again, again.c.scan_id == scans.c.id)
         .outerjoin(queued, queued.c.item_id == scans.c.item_id)
-        .where(
-            is_pending(),
-            sa.or_(decisions.c.scan_id.is_(None), decisions.c.deferred_until <= moment(now)),
-        )
+        .where(is_pending(), ~holds)
     )
 
 
@@ -219,7 +233,10 @@ def _reasoned(
     *,
     now: datetime,
 ) -> AnySelect:
-    """Return `base` with a column `reason_N` for each source: null where it knows no such item."""
+    """Return `base` with the code of a reason for each source: `reason_0`, `reason_1` and so on.
+
+    It is null where a source knows no such item.
+    """
     row = base.subquery("base")
     joined: sa.FromClause = row
     reasons = []
@@ -238,19 +255,19 @@ def _reasoned(
             sa.or_(index.c.last_fetched_at.is_(None), index.c.last_fetched_at < row.c.since),
         )
         reason = sa.case(
-            (row.c.place > 1, "duplicate"),
-            (waits, "duplicate"),
-            (lease > moment(now), "leased"),
-            (index.c.last_fetched_at.is_(None), "new"),
+            (row.c.place > 1, _CODES["duplicate"]),
+            (waits, _CODES["duplicate"]),
+            (lease > moment(now), _CODES["leased"]),
+            (index.c.last_fetched_at.is_(None), _CODES["new"]),
             (
                 due > moment(now),
                 sa.case(
-                    (sa.and_(index.c.result == "found", index.c.misses == 0), "fresh"),
-                    else_="backoff",
+                    (sa.and_(index.c.result == "found", index.c.misses == 0), _CODES["fresh"]),
+                    else_=_CODES["backoff"],
                 ),
             ),
-            (index.c.completeness < LOW_QUALITY, "low_quality"),
-            else_="stale",
+            (index.c.completeness < LOW_QUALITY, _CODES["low_quality"]),
+            else_=_CODES["stale"],
         )
         knows = row.c.category.in_(source.categories)
         reasons.append(sa.case((knows, reason)).label(f"reason_{number}"))
@@ -285,11 +302,11 @@ def _within_budgets(
     for number, source in enumerate(sources):
         reason: sa.ColumnElement[Any] = row.c[f"reason_{number}"]
         if source.name in spent:
-            asked = sa.case((_is_one_of(reason, ASK_REASONS), 1), else_=0)
+            asked = sa.case((_is_ask(reason), 1), else_=0)
             # First come, first served.
             place = sa.func.sum(asked).over(order_by=row.c.scan_id, rows=(None, 0))
             left = spent[source.name].calls
-            reason = sa.case((sa.and_(asked == 1, place > left), "budget"), else_=reason)
+            reason = sa.case((sa.and_(asked == 1, place > left), _CODES["budget"]), else_=reason)
         columns.append(reason.label(f"reason_{number}"))
     return sa.select(*columns)
 
@@ -300,9 +317,9 @@ def _deferred_until(
     spent: Mapping[str, Budget],
     now: datetime,
 ) -> sa.ColumnElement[Any]:
-    leased = sa.or_(*(reason == "leased" for reason in reasons))
+    leased = sa.or_(*(reason == _CODES["leased"] for reason in reasons))
     tomorrow = [
-        (reason == "budget", moment(spent[source.name].renewed_at))
+        (reason == _CODES["budget"], moment(spent[source.name].renewed_at))
         for source, reason in zip(sources, reasons, strict=True)
         if source.name in spent
     ]
@@ -350,10 +367,8 @@ def _sum_up(bulk: Bulk, batch: int, scans: int, counts: Sequence[ReasonCount]) -
     )
 
 
-def _is_one_of(
-    reason: sa.ColumnElement[Any], reasons: Mapping[str, str] | frozenset[str]
-) -> sa.ColumnElement[bool]:
-    return reason.in_(sorted(reasons))
+def _is_ask(reason: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    return reason < len(ASK_REASONS)
 
 
 def _zero() -> sa.ColumnElement[Any]:

@@ -68,7 +68,7 @@ def store_scans(
     total = IntakeCount()
     for rows in _transactions(readings):
         with database.bulk() as bulk:
-            _create_items(bulk, rows, received_at)
+            create_items(bulk, rows, received_at)
             accepted, rejected = _insert_scans(bulk, rows, user_id, received_at)
         known = rows.num_rows - accepted - rejected
         total += IntakeCount(rows.num_rows, accepted, rejected, known)
@@ -91,7 +91,12 @@ def _transactions(readings: Iterable[Readings]) -> Iterator[pa.Table]:
         yield pa.concat_tables(waiting)
 
 
-def _create_items(bulk: Bulk, readings: pa.Table, now: datetime) -> None:
+def create_items(bulk: Bulk, readings: pa.Table, now: datetime) -> None:
+    """Make the items of accepted readings, where they are not there.
+
+    Args:
+        readings: Columns item_id, category, natural_key and reason, null where accepted.
+    """
     accepted = readings.filter(pc.is_null(readings["reason"]))
     distinct = accepted.group_by(["item_id", "category", "natural_key"]).aggregate([])
     # In one order, so that two writers of the same items wait instead of deadlocking.
@@ -143,18 +148,26 @@ def _of_category(name: str, rows: list[dict[str, str | int]]) -> pa.Table:
 
 
 def _insert_scans(bulk: Bulk, readings: pa.Table, user_id: str, now: datetime) -> tuple[int, int]:
-    staged = bulk.stage(readings.drop_columns(["natural_key"]))
-    received = moment(now)
-    rows = sa.select(
-        sa.literal(user_id).label("user_id"),
-        *(staged.c[name] for name in ("origin", "origin_name", "line", "code")),
-        sa.case((staged.c.reason.is_(None), "accepted"), else_="rejected").label("status"),
-        *(staged.c[name] for name in ("reason", "note", "item_id", "category")),
-        sa.func.coalesce(staged.c.scanned_at, received).label("scanned_at"),
-        received.label("received_at"),
+    received_at = _constant(readings, now)
+    rows = pa.table(
+        {
+            "user_id": pa.repeat(pa.scalar(user_id), readings.num_rows),
+            **{name: readings[name] for name in ("origin", "origin_name", "line", "code")},
+            **{name: readings[name] for name in ("reason", "note", "item_id", "category")},
+            "scanned_at": pc.coalesce(readings["scanned_at"], received_at),
+            "received_at": received_at,
+        }
     )
-    accepted = bulk.insert_from(t.scans, rows.where(staged.c.reason.is_(None)))
-    rejected = bulk.insert_from(t.scans, rows.where(staged.c.reason.is_not(None)))
+    accepted, rejected = (
+        bulk.upsert(
+            t.scans,
+            some.append_column("status", pa.repeat(pa.scalar(status), some.num_rows)),
+        )
+        for status, some in (
+            ("accepted", rows.filter(pc.is_null(rows["reason"]))),
+            ("rejected", rows.filter(pc.is_valid(rows["reason"]))),
+        )
+    )
     return accepted, rejected
 
 

@@ -22,10 +22,21 @@ def open_database(settings: Settings) -> Iterator[Database]:
     try:
         settings.inbox.mkdir(parents=True, exist_ok=True)
         upgrade(database)
-        register_sources(database, usable_sources(settings), settings.source_prefix)
+        register(database, settings)
         yield database
     finally:
         database.close()
+
+
+def register(database: Database, settings: Settings) -> None:
+    """Give every registered source its row, and activate those that are to be asked."""
+    sources = registered_sources()
+    register_sources(
+        database,
+        sources,
+        settings.source_prefix,
+        unusable=sources.keys() - usable_sources(settings).keys(),
+    )
 
 
 def usable_sources(settings: Settings) -> dict[str, Source]:

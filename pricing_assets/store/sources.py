@@ -1,7 +1,7 @@
 """The rows of `data_sources`: what each registered source costs, and how fresh it stays."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from datetime import timedelta
 
@@ -13,39 +13,71 @@ from resources.database import Database
 from resources.sources.base import Source
 
 
-def register_sources(database: Database, sources: Mapping[str, Source], prefix: str) -> None:
+def register_sources(
+    database: Database,
+    sources: Mapping[str, Source],
+    prefix: str,
+    *,
+    unusable: Collection[str] = (),
+) -> None:
     """Make sure every source has its row; a row that exists keeps what was set in it.
+
+    A source is active, that is, asked, where it can be asked and the operator's switch, or
+    without one its own default, is on.
 
     Args:
         sources: The sources that can be used, by name; those of them that are
             `active_by_default` are asked.
         prefix: Put before every name: `sandbox:` in the sandbox profile.
+        unusable: Names of those that have a row and cannot be asked, for want of credentials.
     """
-    wanted = {prefix + name for name, source in sources.items() if source.active_by_default}
-    present = database.rows(sa.select(t.data_sources.c.name, t.data_sources.c.is_active))
-    are_there = {row.name for row in present} >= {prefix + name for name in sources}
-    if are_there and {row.name for row in present if row.is_active} == wanted:
+    table = t.data_sources
+    usable = {prefix + name for name in sources if name not in unusable}
+    on = {prefix + name for name, source in sources.items() if source.active_by_default}
+    present = {
+        row.name: (row.is_active, row.name in usable and _switched(row.enabled, row.name in on))
+        for row in database.rows(sa.select(table.c.name, table.c.is_active, table.c.enabled))
+    }
+    missing = {name: source for name, source in sources.items() if prefix + name not in present}
+    if not missing and all(is_active == wanted for is_active, wanted in present.values()):
         return
     database.upsert(
-        t.data_sources,
+        table,
         pa.table(
             {
-                "name": [prefix + name for name in sources],
-                "kind": [source.kind for source in sources.values()],
-                "categories": [json.dumps(list(s.categories)) for s in sources.values()],
-                "rate_per_second": [float(s.rate_per_second) for s in sources.values()],
-                "cost_per_call_usd": pa.array(
-                    [s.cost_per_call_usd for s in sources.values()], pa.decimal128(12, 6)
+                "name": pa.array([prefix + name for name in missing], pa.string()),
+                "kind": pa.array([source.kind for source in missing.values()], pa.string()),
+                "categories": pa.array(
+                    [json.dumps(list(s.categories)) for s in missing.values()], pa.string()
                 ),
-                "freshness_days": [s.freshness / timedelta(days=1) for s in sources.values()],
-                "licence": [json.dumps(asdict(s.licence)) for s in sources.values()],
+                "rate_per_second": pa.array(
+                    [float(s.rate_per_second) for s in missing.values()], pa.float64()
+                ),
+                "cost_per_call_usd": pa.array(
+                    [s.cost_per_call_usd for s in missing.values()], pa.decimal128(12, 6)
+                ),
+                "freshness_days": pa.array(
+                    [s.freshness / timedelta(days=1) for s in missing.values()], pa.float64()
+                ),
+                "licence": pa.array(
+                    [json.dumps(asdict(s.licence)) for s in missing.values()], pa.string()
+                ),
             }
         ),
     )
-    # The sources of the other profile stay for their history, and are not asked.
+    # The sources of the other profile, and files, stay for their history, and are not asked.
     database.execute(
-        sa.update(t.data_sources).values(is_active=t.data_sources.c.name.in_(sorted(wanted)))
+        sa.update(table).values(
+            is_active=sa.and_(
+                table.c.name.in_(sorted(usable)),
+                sa.func.coalesce(table.c.enabled, table.c.name.in_(sorted(on))),
+            )
+        )
     )
+
+
+def _switched(enabled: bool | None, default: bool) -> bool:
+    return default if enabled is None else enabled
 
 
 def freshness(database: Database) -> dict[str, timedelta]:

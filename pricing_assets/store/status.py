@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from pricing_assets.core.gate import QUALITY_TIERS, tier_sql
 from pricing_assets.schema import tables as t
 from pricing_assets.store.savings import saved_calls
+from pricing_assets.store.sessions import running_sessions
 from resources.database import Database
 
 
@@ -85,6 +86,7 @@ def status(database: Database, user_id: str) -> dict[str, Any]:
         "mean_training_quality": round(float(totals.mean or 0), 4),
         "tiers": {name: tiers.get(name, 0) for name, _ in QUALITY_TIERS},
         "calls": call_counts(database),
+        "asking": running_sessions(database),
     }
 
 

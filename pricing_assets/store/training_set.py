@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,13 +22,16 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from pricing_assets.core.comps import comps_sql
+from pricing_assets.core.editions import work_fingerprint_sql
 from pricing_assets.core.gate import POLICIES, Policy
+from pricing_assets.core.licences import SIMULATED, Terms
 from pricing_assets.core.metadata import TITLES, merge_sql
 from pricing_assets.core.periods import as_of, month_end
 from pricing_assets.core.training import EXAMPLES, FORMAT_VERSION, split_sql
 from pricing_assets.core.training_card import card
-from pricing_assets.core.works import work_sql
+from pricing_assets.core.works import works_sql
 from pricing_assets.schema import tables as t
+from pricing_assets.store.licences import terms_of_sources
 from pricing_assets.store.matches import belongs
 from pricing_assets.store.snapshots import observed_as_of
 from resources.compute import duckdb_connection
@@ -36,8 +39,6 @@ from resources.database import Database
 
 ROW_GROUP_ROWS = 131_072
 """Rows in a Parquet row group; pinned, for the bytes to repeat."""
-
-SANDBOX = "sandbox:%"
 
 
 class NothingToBuild(RuntimeError):
@@ -62,6 +63,7 @@ def build_month(
     sandbox: bool,
     run_id: str,
     at: datetime | None = None,
+    internal: bool = False,
 ) -> Build:
     """Build a month's training set under `directory`/`month`.
 
@@ -72,6 +74,8 @@ def build_month(
         policy: Name of the gate's policy.
         sandbox: Whether simulated observations may enter; outside the sandbox never.
         at: As-of to rebuild; a moment within the month or before it.
+        internal: Whether the set stays in the house: then it may have what may not be
+            redistributed.
 
     Raises:
         ValueError: The month or the as-of cannot be.
@@ -91,9 +95,11 @@ def build_month(
     staging.mkdir()
     try:
         with duckdb_connection() as duck:
-            _load(duck, database, moment, sandbox)
+            licensed = _licensed(database, sandbox, internal)
+            left_out = _load(duck, database, moment, licensed)
             _derive(duck, POLICIES[policy])
-            manifest = _write(duck, staging, month, moment, provisional, policy, sandbox)
+            told = {"internal": internal, **left_out, "agreements": _agreements(duck, licensed)}
+            manifest = _write(duck, staging, month, moment, provisional, policy, sandbox, told)
         place = _publish(staging, directory, month, str(manifest["build_id"]))
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -101,31 +107,74 @@ def build_month(
     return Build(place, manifest)
 
 
-def _load(duck: duckdb.DuckDBPyConnection, database: Database, at: datetime, sandbox: bool) -> None:
-    listings, versions = t.price_listings, t.metadata_versions
+@dataclass(frozen=True, slots=True)
+class _Licensed:
+    """The sources that a build may have, by name, and why it may not have the others.
+
+    Outside the sandbox its simulated sources are in neither.
+    """
+
+    sandbox: bool
+    terms: Mapping[str, Terms]
+    barred: Mapping[str, str]
+
+
+def _licensed(database: Database, sandbox: bool, internal: bool) -> _Licensed:
+    terms = {
+        name: source
+        for name, source in terms_of_sources(database).items()
+        if sandbox or not name.startswith(SIMULATED)
+    }
+    bars = {name: source.bars_from_training(internal=internal) for name, source in terms.items()}
+    barred = {name: bar for name, bar in bars.items() if bar}
+    return _Licensed(sandbox, {name: terms[name] for name in terms if name not in barred}, barred)
+
+
+def _agreements(duck: duckdb.DuckDBPyConnection, licensed: _Licensed) -> list[dict[str, Any]]:
+    """Return the declared agreements of the sources that the build has something of."""
+    present = _rows(
+        duck, "SELECT source FROM observations UNION SELECT source FROM versions ORDER BY 1"
+    )
+    return [
+        {"source": name, "reference": terms.agreement, "date": f"{terms.agreed_at:%Y-%m-%d}"}
+        for (name,) in present
+        for terms in (licensed.terms[name],)
+        if terms.agreement is not None and terms.agreed_at is not None
+    ]
+
+
+def _load(
+    duck: duckdb.DuckDBPyConnection, database: Database, at: datetime, licensed: _Licensed
+) -> dict[str, Any]:
+    """Load what was known and may be had; return what the licences left out, by source."""
+    listings, versions, reviews = t.price_listings, t.metadata_versions, t.edition_reviews
+    known = sa.and_(
+        observed_as_of(at),
+        listings.c.price_usd.is_not(None),
+        belongs(),
+        listings.c.kind.in_(("sold", "ask")),
+    )
+    learnt = versions.c.observed_at <= at
+    may = sorted(licensed.terms)
     observations = sa.select(
         listings.c.item_id,
         listings.c.kind,
         listings.c.price_usd,
         listings.c.source,
         listings.c.observed_at,
-    ).where(
-        observed_as_of(at),
-        listings.c.price_usd.is_not(None),
-        belongs(),
-        listings.c.kind.in_(("sold", "ask")),
-    )
+    ).where(known, listings.c.source.in_(may))
     metadata = sa.select(
         versions.c.item_id, versions.c.source, versions.c.observed_at, versions.c.fields
-    ).where(versions.c.observed_at <= at)
-    if not sandbox:
-        observations = observations.where(listings.c.source.not_like(SANDBOX))
-        metadata = metadata.where(versions.c.source.not_like(SANDBOX))
+    ).where(learnt, versions.c.source.in_(may))
     items = sa.select(t.items.c.id, t.items.c.category, t.items.c.natural_key)
+    accepted = sa.select(reviews.c.item_id, reviews.c.other_item_id).where(
+        reviews.c.verdict == "accepted", reviews.c.decided_at <= at
+    )
     for name, statement in (
         ("observations", observations),
         ("versions", metadata),
         ("items", items),
+        ("accepted", accepted),
     ):
         reader = pa.RecordBatchReader.from_batches(
             database.arrow_schema(statement), database.iter_arrow(statement)
@@ -133,12 +182,42 @@ def _load(duck: duckdb.DuckDBPyConnection, database: Database, at: datetime, san
         duck.register("reader", reader)
         duck.execute(f"CREATE TABLE {name} AS SELECT * FROM reader")
         duck.unregister("reader")
+    left_out = [
+        {
+            "source": row.source,
+            "what": what,
+            "rows": row.rows,
+            "reason": licensed.barred[row.source],
+        }
+        for what, table, condition in (
+            ("observations", listings, known),
+            ("metadata", versions, learnt),
+        )
+        for row in database.rows(
+            sa.select(table.c.source, sa.func.count().label("rows"))
+            .where(condition, table.c.source.in_(sorted(licensed.barred)))
+            .group_by(table.c.source)
+            .order_by(table.c.source)
+        )
+    ]
     if _count(duck, "SELECT count(*) FROM observations") == 0:
-        raise NothingToBuild(
+        raise NothingToBuild(_why_nothing(at, licensed, left_out))
+    return {"left_out": left_out}
+
+
+def _why_nothing(at: datetime, licensed: _Licensed, left_out: Sequence[Mapping[str, Any]]) -> str:
+    barred = [line for line in left_out if line["what"] == "observations"]
+    if not barred:
+        return (
             f"nothing had been observed by {at.isoformat(timespec='seconds')}"
-            + ("" if sandbox else " outside the sandbox")
+            + ("" if licensed.sandbox else " outside the sandbox")
             + ": scan something and run the assets first (pricing scan CODE, pricing run)"
         )
+    named = "; ".join(f"{b['rows']:,} of {b['source']}: {b['reason']}" for b in barred)
+    return (
+        f"all observations are left out by their licence: {named}. Declare an agreement "
+        "(pricing sources agree NAME --reference TEXT), or build with --internal"
+    )
 
 
 def _derive(duck: duckdb.DuckDBPyConnection, policy: Policy) -> None:
@@ -158,16 +237,25 @@ def _derive(duck: duckdb.DuckDBPyConnection, policy: Policy) -> None:
         + policy.passed_sql("score", *names, "false")
     )
     duck.execute(
-        "CREATE VIEW wanted AS SELECT v.item_id, v.source, v.observed_at, "
-        "CAST(v.fields AS JSON) AS fields FROM versions v SEMI JOIN admitted USING (item_id)"
+        "CREATE VIEW known AS SELECT item_id, source, observed_at, "
+        "CAST(fields AS JSON) AS fields FROM versions"
     )
+    duck.execute("CREATE VIEW wanted AS FROM known SEMI JOIN admitted USING (item_id)")
     duck.execute(f"CREATE TABLE described AS {merge_sql('wanted')}")
-    work = work_sql("d.work_key", "d.title", "d.authors", "a.item_id")
+    # Over all that was known, not only what is admitted: an edition that is admitted later
+    # must find its work on the side where it is.
+    named = merge_sql("known", ("title", "authors", "work_key"))
+    editions = (
+        "(SELECT i.id AS item_id, n.work_key, "
+        f"{work_fingerprint_sql('n.title', 'n.authors')} AS fingerprint "
+        f"FROM items i LEFT JOIN ({named}) n ON n.item_id = i.id)"
+    )
+    duck.execute(f"CREATE TABLE works AS {works_sql(editions, 'accepted')}")
     titles = ", ".join(f"d.{name}" for name in TITLES)
     expressions = {
         "category": "i.category",
         "natural_key": "i.natural_key",
-        "work_key": work,
+        "work_key": "w.work_key",
         "title": f"coalesce({titles})",
         "target_price": "a.sold_median",
         "sold_comps_count": "a.sold_count",
@@ -175,7 +263,7 @@ def _derive(duck: duckdb.DuckDBPyConnection, policy: Policy) -> None:
         "sold_comps_median": "a.sold_median",
         "sold_comps_max": "a.sold_max",
         "training_quality_score": "a.score",
-        "split": split_sql(work),
+        "split": split_sql("w.work_key"),
         **{name: f"a.{name}" for name in ("item_id", "ask_count", "ask_min", "sold_sources")},
         "last_observed_at": "a.last_observed_at",
     }
@@ -186,7 +274,8 @@ def _derive(duck: duckdb.DuckDBPyConnection, policy: Policy) -> None:
     )
     duck.execute(
         f"CREATE TABLE examples AS SELECT {columns} FROM admitted a "
-        "JOIN items i ON i.id = a.item_id LEFT JOIN described d ON d.item_id = a.item_id"
+        "JOIN items i ON i.id = a.item_id JOIN works w ON w.item_id = a.item_id "
+        "LEFT JOIN described d ON d.item_id = a.item_id"
     )
 
 
@@ -198,6 +287,7 @@ def _write(
     provisional: bool,
     policy: str,
     sandbox: bool,
+    licences: Mapping[str, Any],
 ) -> dict[str, Any]:
     examples = staging / "examples.parquet"
     rows = _write_parquet(duck, "SELECT * FROM examples ORDER BY category, natural_key", examples)
@@ -207,6 +297,7 @@ def _write(
         "as_of": at.isoformat(),
         "provisional": provisional,
         "simulated": sandbox,
+        **licences,
         "policy": policy,
         "code_version": importlib.metadata.version("pricing-assets"),
         "rows": {"examples": rows},

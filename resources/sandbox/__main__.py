@@ -11,12 +11,9 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 
-from resources.sandbox.catalogue import (
-    DEFAULT_SIZE,
-    UnreadableCatalogue,
-    bundled_catalogue,
-    read_catalogue,
-)
+from resources.sandbox.catalogue import DEFAULT_SIZE, bundled_catalogue, read_catalogue
+from resources.sandbox.failing import ReachableProtocol
+from resources.sandbox.faults import read_faults
 from resources.sandbox.server import create_app
 
 HOST = "127.0.0.1"
@@ -52,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((HOST, options.port))
-    except (UnreadableCatalogue, ValueError) as error:
+    except ValueError as error:
         print(f"sandbox: {error}", file=sys.stderr)
         return 2
     except OSError as error:
@@ -66,6 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
         server = _Server(
             uvicorn.Config(
                 app,
+                http=ReachableProtocol,
                 log_level="warning",
                 access_log=False,
                 lifespan="off",
@@ -92,7 +90,8 @@ def _app(options: argparse.Namespace) -> Starlette:
             print(f"sandbox: line {row.line}: {row.reason}", file=sys.stderr)
     else:
         books = bundled_catalogue(options.size)
-    return create_app(books, options.seed, options.latency_ms, options.rate)
+    plan = read_faults(options.faults) if options.faults else None
+    return create_app(books, options.seed, options.latency_ms, options.rate, plan)
 
 
 def _stop_at_eof(server: uvicorn.Server) -> None:
@@ -143,6 +142,12 @@ def _parser() -> argparse.ArgumentParser:
         default=0,
         metavar="N",
         help="requests a second that each source lets in; 0, the default, lets all in",
+    )
+    parser.add_argument(
+        "--faults",
+        type=Path,
+        metavar="FILE",
+        help="faults to make on purpose: a YAML or JSON file (see the README)",
     )
     parser.add_argument(
         "--exit-with-parent",

@@ -44,6 +44,12 @@ class GoogleBooks(Vendor):
         reply = _quota("minute", "defaultPerMinutePerProject", "100", "1/min/{project}")
         return Reply(reply.status, reply.document, {"Retry-After": "1"})
 
+    def failing(self, kind: str) -> Reply | None:
+        """Answer that the day's quota is used up."""
+        if kind != "quota_exceeded":
+            return None
+        return _quota("day", "defaultPerDayPerProject", "1000", "1/d/{project}")
+
     def answer(self, call: Call) -> Reply:
         """Find the volumes whose ISBN ``q`` names."""
         query = call.params.get("q", "")

@@ -41,6 +41,10 @@ class OpenLibrary(Vendor):
         """Answer as the site's nginx does, in JSON."""
         return Reply(429, {"error": "Too Many Requests"}, {"Retry-After": "1"})
 
+    def failing(self, kind: str) -> Reply | None:
+        """Have no quota and no token."""
+        return None
+
     def answer(self, call: Call) -> Reply:
         """Look up each of ``bibkeys``; the answer names a book as it was asked for."""
         if call.params.get("format") != "json" or call.params.get("jscmd") != "data":

@@ -40,6 +40,7 @@ class SandboxProcess:
         seed: int = 0,
         latency_ms: int = 0,
         rate: int = 0,
+        faults: Path | None = None,
         log_path: Path | None = None,
         timeout: float = 30.0,
     ) -> None:
@@ -51,6 +52,7 @@ class SandboxProcess:
             seed: Which market.
             latency_ms: How long each answer takes at least.
             rate: Requests a second that each source lets in; 0 lets all in.
+            faults: File of faults to make on purpose; None makes none.
             log_path: File that gets what the sandbox has to say; None keeps it only for the
                 error of a failed start.
             timeout: Seconds that the start may take.
@@ -61,6 +63,8 @@ class SandboxProcess:
         ]  # fmt: skip
         if catalogue is not None:
             self._arguments.append(f"--catalogue={catalogue.resolve()}")
+        if faults is not None:
+            self._arguments.append(f"--faults={faults.resolve()}")
         if size is not None:
             self._arguments.append(f"--size={size}")
         self._log_path = log_path

@@ -52,6 +52,12 @@ class SearchApiEbaySold(Vendor):
         """Answer that the requests come too fast."""
         return Reply(429, {"error": "Too many requests. Slow down."}, {"Retry-After": "1"})
 
+    def failing(self, kind: str) -> Reply | None:
+        """Answer that the plan is used up."""
+        if kind != "quota_exceeded":
+            return None
+        return Reply(429, {"error": "You have used all of the searches for the month."})
+
     def answer(self, call: Call) -> Reply:
         """Search the listings of the book that ``q`` names."""
         params = call.params

@@ -27,6 +27,7 @@ class Traffic:
         self._answered: Counter[str] = Counter()
         self._refused_429: Counter[str] = Counter()
         self._busiest: Counter[str] = Counter()
+        self._faults: dict[str, Counter[str]] = {}
         self._asked: dict[str, Counter[str]] = {}
         self._arrived: dict[str, deque[int]] = {}
         self._let_in: dict[str, deque[int]] = {}
@@ -62,6 +63,10 @@ class Traffic:
         elif status == 429:
             self._refused_429[source] += 1
 
+    def failed(self, source: str, kind: str) -> None:
+        """Count a fault that was ordered."""
+        self._faults.setdefault(source, Counter())[kind] += 1
+
     def stats(self) -> dict[str, Any]:
         """Return the counters by source."""
         return {
@@ -69,6 +74,7 @@ class Traffic:
             "answered": dict(self._answered),
             "429s": dict(self._refused_429),
             "max_requests_in_1s": dict(self._busiest),
+            "faults": {source: dict(kinds) for source, kinds in self._faults.items()},
         }
 
     def asked(self) -> dict[str, dict[str, int]]:

@@ -90,6 +90,14 @@ class Vendor(ABC):
     def throttled(self) -> Reply:
         """Return the vendor's answer to more requests a second than it allows."""
 
+    def failing(self, kind: str) -> Reply | None:
+        """Return the answer to a fault that each vendor words in its own way, or None.
+
+        Args:
+            kind: As in `faults.Kind`.
+        """
+        return None
+
     @abstractmethod
     def answer(self, call: Call) -> Reply:
         """Return the answer to an authorised request within the limit."""

@@ -53,10 +53,12 @@ class SourceError(Exception):
         retry_after: Seconds that the source asks to wait; None when it does not say.
         closes_source: Whether every other request would fail alike, until a person or a
             new day changes something.
+        outage: Whether the source itself is unwell, whatever it was asked.
     """
 
     retryable: ClassVar[bool] = False
     closes_source: ClassVar[bool] = False
+    outage: ClassVar[bool] = False
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -67,6 +69,12 @@ class RetryableError(SourceError):
     """The source is overloaded or unwell; the same request may succeed later."""
 
     retryable = True
+
+
+class Outage(RetryableError):
+    """The source is unwell: it failed, was silent for too long, or could not be reached."""
+
+    outage = True
 
 
 class PermanentError(SourceError):
@@ -91,6 +99,10 @@ class QuotaExhausted(PermanentError):
     closes_source = True
 
 
+class CircuitOpen(PermanentError):
+    """The source failed so often that it is left in peace for a while."""
+
+
 class UnparsablePayload(PermanentError):
     """A response came and is not what the vendor's format says.
 
@@ -105,6 +117,12 @@ class UnparsablePayload(PermanentError):
         self.reason = reason
 
 
+class UnreadableBody(UnparsablePayload):
+    """A success came whose body is no JSON at all: cut off, garbled, or another's page."""
+
+    retryable = True
+
+
 def error_of_status(
     status: int, detail: str, retry_after: float | None = None
 ) -> SourceError | None:
@@ -115,10 +133,9 @@ def error_of_status(
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return None
     message = f"answered {status}: {detail.rstrip('.')}"
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in (
-        HTTPStatus.REQUEST_TIMEOUT,
-        HTTPStatus.TOO_MANY_REQUESTS,
-    ):
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
+        return Outage(message, retry_after=retry_after)
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
         return RetryableError(message, retry_after=retry_after)
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED):
         return CredentialsRefused(f"{message}; check the source's credentials")
@@ -241,7 +258,8 @@ class Source(ABC):
 
         Raises:
             SourceError: The response is an error (see `error`).
-            UnparsablePayload: It is a success that cannot be read.
+            UnreadableBody: It is a success whose body is no JSON.
+            UnparsablePayload: It is a success of another shape.
         """
         if response.status_code in self.not_found_statuses:
             return Answer("not_found")
@@ -251,5 +269,5 @@ class Source(ABC):
             document = wire.read_json(response.content)
         except ValueError as error:
             content_type = response.headers.get("Content-Type", "no content type")
-            raise UnparsablePayload("body", f"not JSON ({content_type}): {error}") from None
+            raise UnreadableBody("body", f"not JSON ({content_type}): {error}") from None
         return self.read(query, document)

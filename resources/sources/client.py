@@ -9,28 +9,35 @@ import copy
 import dataclasses
 import functools
 import hashlib
+import importlib.util
 import itertools
 import logging
 import random
 import ssl
+import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import httpx
 
 from pricing_assets.core.answers import Answer, FetchResult, ItemQuery
 from resources.sources.base import (
+    Outage,
     PermanentError,
     RetryableError,
     Source,
     SourceError,
+    UnreadableBody,
 )
+from resources.sources.circuit import Circuit, CircuitStatus, Trial
 from resources.sources.credentials import Credentials, redact_query
+from resources.sources.limits import SharedLimits
 from resources.sources.pacer import Pacer
 from resources.sources.wire import excerpt
 
@@ -49,6 +56,13 @@ BACKOFF_SECONDS = 0.5
 """Pause before the second attempt; it doubles with every attempt."""
 
 _ERROR_CHARACTERS = 500
+
+
+if importlib.util.find_spec("sniffio") is None:
+    # httpcore tries to import it a dozen times a request, and Python looks for what is not
+    # installed anew each time: a sixth of the processor time of asking. This entry says that
+    # it is not there.
+    sys.modules["sniffio"] = None  # type: ignore[assignment]
 
 
 class _HideQueryKeys(logging.Filter):
@@ -70,7 +84,9 @@ logging.getLogger("httpcore").setLevel(logging.INFO)
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came of asking one source about one item; the body is what the source sent.
+    """What came of asking one source about one item.
+
+    The body is what the source sent, but for secrets of ours that it repeated.
 
     Attributes:
         source: Name of the source as it is stored, prefix included.
@@ -100,9 +116,9 @@ class Reply:
     cost_usd: Decimal
 
     @property
-    def is_fetch(self) -> bool:
-        """Whether something was learnt, or tried: not where asking was useless."""
-        return self.attempts > 0 or self.result != "error"
+    def postponed(self) -> bool:
+        """Whether nothing was sent, since the source takes no questions now: it is still open."""
+        return self.answer is None and not self.attempts
 
 
 @dataclass(slots=True)
@@ -110,7 +126,9 @@ class _Lane:
     """What the requests to one source share."""
 
     source: Source
+    limits: SharedLimits
     pacer: Pacer
+    circuit: Circuit
     connections: asyncio.Semaphore
     http: httpx.AsyncClient
     auth: httpx.Auth | None = None
@@ -144,6 +162,8 @@ class SourceClient:
         rate_overrides: Requests a second to use instead of the sources' own, by name.
         headers: Sent with every request.
         backoff_seconds: Pause before the second attempt.
+        limits_directory: Where all processes keep what they have sent to each source and how
+            it fares, by the names in the replies; None keeps that to this client.
     """
 
     def __init__(
@@ -156,6 +176,7 @@ class SourceClient:
         rate_overrides: Mapping[str, float] | None = None,
         headers: Mapping[str, str] | None = None,
         backoff_seconds: float = BACKOFF_SECONDS,
+        limits_directory: Path | None = None,
     ) -> None:
         self._credentials = Credentials.from_env() if credentials is None else credentials
         self._base_urls = dict(base_urls or {})
@@ -166,6 +187,7 @@ class SourceClient:
             headers or {}
         )
         self._backoff_seconds = backoff_seconds
+        self._limits_directory = limits_directory
         self._lanes: dict[str, _Lane] = {}
 
     def __repr__(self) -> str:
@@ -185,6 +207,7 @@ class SourceClient:
         """Close every connection."""
         for lane in self._lanes.values():
             await lane.http.aclose()
+            lane.limits.close()
 
     async def ask_many(
         self, pairs: Iterable[tuple[Source, ItemQuery]]
@@ -234,6 +257,7 @@ class SourceClient:
             problems = tuple(self._credentials.redact(problem) for problem in answer.problems)
             answer = dataclasses.replace(answer, problems=problems)
         response = record.response
+        content_type = None if response is None else response.headers.get("Content-Type")
         return Reply(
             source=self._label_prefix + source.name,
             query=query,
@@ -241,7 +265,7 @@ class SourceClient:
             status=record.status,
             latency_ms=record.latency_ms,
             body=b"" if response is None else response.content,
-            content_type=None if response is None else response.headers.get("Content-Type"),
+            content_type=content_type and self._credentials.redact(content_type),
             sha256=None if response is None else hashlib.sha256(response.content).hexdigest(),
             attempts=record.attempts,
             answer=answer,
@@ -250,14 +274,23 @@ class SourceClient:
             cost_usd=record.successes * source.cost_per_call_usd,
         )
 
+    def circuits(self) -> list[CircuitStatus]:
+        """Return the circuits of the sources that this client has asked, by name."""
+        return [lane.circuit.status() for _, lane in sorted(self._lanes.items())]
+
     def _lane(self, source: Source) -> _Lane:
         if source.name not in self._lanes:
             if base_url := self._base_urls.get(source.name):
                 source = copy.copy(source)
                 source.base_url = base_url.rstrip("/")
+            stored = self._label_prefix + source.name
+            directory = self._limits_directory
+            limits = SharedLimits(None if directory is None else directory / stored)
             lane = self._lanes[source.name] = _Lane(
                 source,
-                Pacer(self._rates.get(source.name, source.rate_per_second)),
+                limits,
+                Pacer(self._rates.get(source.name, source.rate_per_second), limits),
+                Circuit(stored, limits),
                 asyncio.Semaphore(MAX_CONNECTIONS),
                 httpx.AsyncClient(
                     verify=_ssl_context(),
@@ -283,16 +316,24 @@ class SourceClient:
         Raises:
             SourceError: There is no answer.
         """
+        unreadable = 0
         for attempt in itertools.count(1):
             try:
                 if lane.closed is not None:
                     raise PermanentError(lane.closed)
+                lane.circuit.check()
                 # The connection comes before the turn: waiting for one would send late.
                 async with lane.connections:
                     return await self._attempt(lane, query, record, attempt)
             except SourceError as failure:
                 if failure.closes_source:
                     lane.closed = str(failure)
+                if isinstance(failure, UnreadableBody):
+                    unreadable += 1
+                    # What is garbled on its way comes well the next time. A vendor that has
+                    # been paid for it is not paid for it again.
+                    if unreadable > 1 or lane.source.cost_per_call_usd:
+                        raise
                 if not failure.retryable or attempt >= MAX_ATTEMPTS:
                     raise
                 await self._pause(lane, failure, attempt)
@@ -312,10 +353,25 @@ class SourceClient:
                 f"{failure}; it asks to wait {failure.retry_after:.0f} s, so ask again then"
             ) from None
         else:
-            lane.pacer.hold(failure.retry_after)
+            await lane.pacer.hold(failure.retry_after)
 
     async def _attempt(
         self, lane: _Lane, query: ItemQuery, record: _Record, attempt: int
+    ) -> Answer:
+        """Ask once, and tell the circuit what came of it."""
+        trial = lane.circuit.trial()
+        try:
+            answer = await self._exchange(lane, query, record, attempt, trial)
+            await trial.succeed()
+        except SourceError as failure:
+            await (trial.fail() if failure.outage else trial.succeed())
+            raise
+        finally:
+            await trial.abandon()
+        return answer
+
+    async def _exchange(
+        self, lane: _Lane, query: ItemQuery, record: _Record, attempt: int, trial: Trial
     ) -> Answer:
         request = lane.source.request(query, self._credentials)
         for name, value in self._headers.items():
@@ -324,22 +380,31 @@ class SourceClient:
         try:
             async with asyncio.timeout(None) as deadline:
 
-                async def turn() -> None:
+                async def turn(sent: httpx.Request) -> None:
                     deadline.reschedule(None)
+                    if _origin(sent.url) != _origin(httpx.URL(lane.source.base_url)):
+                        await trial.abandon()
+                        raise PermanentError(
+                            f"would send to {sent.url.host}, which is not its own host; nothing "
+                            "was sent, so check the source's address"
+                        )
+                    await trial.enter()
                     await lane.pacer.turn()
                     # While we waited, another request may have learnt that asking is useless.
                     if lane.closed is not None:
+                        await trial.abandon()
                         raise PermanentError(lane.closed)
+                    await trial.confirm()
                     record.attempts = attempt
                     record.requested_at = self._now()
                     record.started = time.perf_counter()
                     total = lane.source.total_timeout
                     deadline.reschedule(asyncio.get_running_loop().time() + total)
 
-                request.extensions["turn"] = turn
+                request.extensions |= {"turn": turn, "trace": _NotBeforeAsked()}
                 record.response = await self._send(lane, request, record)
         except TimeoutError:
-            raise RetryableError(
+            raise Outage(
                 f"did not finish its answer within {lane.source.total_timeout:.0f} s"
             ) from None
         except httpx.InvalidURL as error:
@@ -349,9 +414,13 @@ class SourceClient:
             raise PermanentError(
                 f"cannot be asked ({type(error).__name__}); check its address and credentials"
             ) from None
+        except httpx.TransportError as error:
+            raise Outage(
+                f"could not be reached or broke off ({type(error).__name__}: {error})"
+            ) from None
         except httpx.RequestError as error:
             raise RetryableError(
-                f"could not be reached or broke off ({type(error).__name__}: {error})"
+                f"sent what cannot be read ({type(error).__name__}: {error})"
             ) from None
         finally:
             if record.attempts == attempt:
@@ -367,10 +436,14 @@ class SourceClient:
             try:
                 target = response.next_request
                 if target is None:
+                    # What is read, kept and quoted from here on repeats no secret of ours.
+                    body = self._credentials.redact_body(
+                        await _body(response), response.request.headers.get("Authorization")
+                    )
                     return httpx.Response(
                         response.status_code,
                         headers=_without_encoding(response.headers),
-                        content=await _body(response),
+                        content=body,
                         request=request,
                     )
             finally:
@@ -384,13 +457,36 @@ class SourceClient:
         raise PermanentError(f"redirects more than {MAX_REDIRECTS} times")
 
 
+class _NotBeforeAsked:
+    """Refuses an answer that was there before its question was sent.
+
+    A vendor that sends more than it announced leaves the rest in httpcore's buffer, where it
+    would be taken for the answer to the next question on that connection, about another item.
+    What must be read from the socket first lets the event loop go round; what lies in the
+    buffer does not.
+    """
+
+    def __init__(self) -> None:
+        self._went_round = False
+
+    async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
+        if event == "http11.receive_response_headers.started":
+            self._went_round = False
+            asyncio.get_running_loop().call_soon(self._go_round)
+        elif event == "http11.receive_response_headers.complete" and not self._went_round:
+            raise RetryableError("sent more than it had announced; its connection was given up")
+
+    def _go_round(self) -> None:
+        self._went_round = True
+
+
 async def _wait_for_turn(request: httpx.Request) -> None:
     """Wait until the request may be sent.
 
     A hook, since httpx calls it last of all before the wire: what authentication and redirects
     send takes its turn too, and whoever waited for a token does not send in one burst after.
     """
-    await request.extensions["turn"]()
+    await request.extensions["turn"](request)
 
 
 @functools.cache

@@ -1,19 +1,26 @@
 """Keys and secrets of the sources: read once, shown never.
 
-What a source needs it declares itself (`Source.credential_names`); no list is kept here.
+They come from the environment or a `.env` file (`resources.settings.environment`). What a
+source needs it declares itself (`Source.credential_names`); no list is kept here.
 """
 
-import os
+import base64
+import html
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import permutations
 from urllib.parse import quote, quote_plus
 
 from pydantic import SecretStr
 
+from resources.settings import environment
 from resources.sources.base import MissingCredential
 
 _SECRET_QUERY = re.compile(r"(?i)([?&](?:key|api_?key|access_token|token)=)[^&#\s\"']+")
 _SHOWN = "***"
+_SHORTEST_IN_A_BODY = 8
+"""A shorter secret is a word like others in what a vendor sends, and guessed anyway."""
 
 
 class Credentials:
@@ -37,7 +44,7 @@ class Credentials:
             from resources.sources import registered_sources
 
             names = {name for s in registered_sources().values() for name in s.credential_names}
-        environ = os.environ if environ is None else environ
+        environ = environment() if environ is None else environ
         return cls({name: environ[name] for name in names if name in environ})
 
     def get(self, name: str) -> str | None:
@@ -54,27 +61,57 @@ class Credentials:
         value = self.get(name)
         if value is None:
             raise MissingCredential(
-                f"{name} is not set; set it in the environment, or use the sandbox profile, "
-                "which needs no credentials"
+                f"{name} is not set; set it in the environment or in .env, or use the sandbox "
+                "profile, which needs no credentials"
             )
         return value
 
     def redact(self, text: str) -> str:
-        """Return the text without any of the secrets, quoted or not, and without query keys."""
+        """Return the text without any of the secrets, however written, and without query keys."""
         secrets = [secret.get_secret_value() for secret in self._values.values()]
-        forms = {form(secret) for secret in secrets for form in (str, _quoted, quote_plus)}
-        # Longest first: a secret may be part of another one.
-        for form in sorted(forms, key=len, reverse=True):
+        # Two of them together are what a Basic login is made of.
+        logins = [
+            base64.b64encode(f"{user}:{password}".encode()).decode()
+            for user, password in permutations(secrets, 2)
+        ]
+        for form in _longest_first([*secrets, *logins]):
             text = text.replace(form, _SHOWN)
         return redact_query(text)
+
+    def redact_body(self, body: bytes, authorization: str | None) -> bytes:
+        """Return a body without the secrets of at least eight characters that it repeats.
+
+        Args:
+            authorization: Header of that name that was sent: its token or login is one too.
+        """
+        secrets = [secret.get_secret_value() for secret in self._values.values()]
+        if authorization:
+            secrets.append(authorization.rpartition(" ")[2])
+        for form in _longest_first(secrets):
+            if len(form) >= _SHORTEST_IN_A_BODY:
+                body = body.replace(form.encode(), _SHOWN.encode())
+        return body
 
     def __repr__(self) -> str:
         """Name what is set, without values."""
         return f"Credentials({', '.join(sorted(self._values))})"
 
 
-def _quoted(secret: str) -> str:
-    return quote(secret, safe="")
+def _longest_first(secrets: Iterable[str]) -> list[str]:
+    """Return all forms of the secrets; a secret may be part of another one."""
+    return sorted({form for secret in secrets for form in _forms(secret)}, key=len, reverse=True)
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """Yield the ways in which a secret is written into URLs, JSON and HTML."""
+    yield secret
+    for quoted in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
+        yield quoted
+        yield re.sub("%[0-9A-F]{2}", lambda match: match[0].lower(), quoted)
+    for escaped in (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]):
+        yield escaped
+        yield escaped.replace("/", r"\/")
+    yield html.escape(secret)
 
 
 def redact_query(text: str) -> str:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -14,12 +15,17 @@ from pricing_assets.assets import asking
 from pricing_assets.assets.asking import AskSummary, ask_open
 from pricing_assets.assets.raw_scans import take_inbox
 from pricing_assets.schema import tables as t
+from pricing_assets.store.answers import commit_replies
 from pricing_assets.store.decisions import decide
 from pricing_assets.store.queue import count_open_asks, release_leases, take_asks
+from pricing_assets.store.sessions import running_sessions
 from resources.database import Database
 from resources.sandbox.process import SandboxProcess
 from resources.source_access import SourceAccess
+from resources.sources import circuit
+from resources.sources.circuit import read_circuits
 from resources.sources.client import Reply
+from resources.sources.limits import SharedLimits
 from resources.spool import Spool
 from tests.runs import Asked, Platform, asked, isbns
 
@@ -70,6 +76,29 @@ def test_only_sources_of_the_kind_are_asked(platform: Platform, decided: Databas
     assert list(platform.settings.spool.iterdir()) == []
 
 
+def test_a_session_is_kept_while_it_asks(
+    platform: Platform, decided: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "SECONDS_BETWEEN_REPORTS", 0.01)
+    seen = []
+
+    def watch(*arguments: Any, **named: Any) -> None:
+        commit_replies(*arguments, **named)
+        seen.extend(running_sessions(decided))
+
+    monkeypatch.setattr(asking, "commit_replies", watch)
+    ask(platform, decided)
+    assert seen
+    assert seen[0]["run_id"] == "first"
+    assert seen[0]["calls_planned"] == 40
+    (session,) = platform.rows(sa.select(t.training_sessions))
+    assert (session.status, session.kinds) == ("finished", "metadata")
+    assert (session.calls_answered, session.calls_failed) == (40, 0)
+    assert session.finished_at == platform.clock.now()
+    ask(platform, decided, "second")
+    assert platform.count(t.training_sessions) == 1
+
+
 def test_pages_and_batches_lose_and_repeat_nothing(
     platform: Platform, decided: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,6 +140,41 @@ def test_a_source_that_is_away_is_an_error_and_stops_nothing(
     assert {row.result for row in index} == {"error"}
     assert all(row.next_due_at > platform.clock.now() for row in index)
     assert platform.count(t.items, t.items.c.metadata_fetched_at.is_not(None)) == 0
+
+
+def test_a_source_that_stays_away_is_left_in_peace_and_its_questions_open(
+    platform: Platform, decided: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(circuit, "FAILING_SECONDS", 0.0)
+    with SandboxProcess(size=10) as sandbox:
+        gone = sandbox.url
+    summary = ask(platform.with_sandbox(gone), decided)
+    asked_in_vain, left = summary.results["error"], sum(summary.postponed.values())
+    assert set(summary.postponed) <= {"sandbox:open_library", "sandbox:google_books"}
+    assert asked_in_vain + left == 40
+    assert left > 0
+    # What was not sent is neither a call nor an answer: it stays to be asked.
+    assert platform.count(t.api_calls) == platform.count(t.unified_index) == asked_in_vain
+    assert count_open_asks(decided, METADATA, now=platform.clock.now()) == left
+    states = {status.source: status for status in read_circuits(platform.settings.limits)}
+    for source in summary.postponed:
+        assert states[source].state == "open"
+
+    # The next run finds the circuit open and costs the source nothing.
+    start = before(platform)
+    again = ask(platform, decided, "too soon")
+    assert (again.calls, again.postponed) == (0, summary.postponed)
+    assert answered(platform, start) == Counter()
+
+    # Once its time is over, one probe succeeds and lets all the others through.
+    for source in summary.postponed:
+        limits = SharedLimits(platform.settings.limits / source)
+        limits.open_until = 0.0
+        limits.close()
+    last = ask(platform, decided, "later")
+    assert (last.calls, last.postponed) == (left, {})
+    assert count_open_asks(decided, METADATA, now=platform.clock.now()) == 0
+    assert {status.state for status in read_circuits(platform.settings.limits)} == {"closed"}
 
 
 def test_a_commit_that_fails_keeps_the_answers_for_the_next_run(

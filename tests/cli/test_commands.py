@@ -31,8 +31,11 @@ ALL = commands()
 def test_the_commands() -> None:
     assert {" ".join(path) for path in ALL if path} == {
         *("demo", "scan", "run", "status", "explain"),
+        *("review", "review accept", "review reject"),
         *("training-set", "training-set build", "db", "db upgrade", "db check"),
-        *("sandbox", "sandbox serve"),
+        *("sandbox", "sandbox serve", "refresh", "index", "index check", "index repair"),
+        *("sources", "sources list", "sources enable", "sources disable"),
+        *("sources set", "sources agree", "calls", "import"),
     }
     assert set(COMMANDS) == {path[0] for path in ALL if path}
 
@@ -44,8 +47,8 @@ def test_help_says_what_a_command_does_and_shows_how(path: tuple[str, ...]) -> N
         assert shown.exit_code == 0, shown.output
         assert shown.output.startswith("Usage: pricing")
     text = shown.output.partition("Options:")[0]
-    if path[:1] == ("db",) and len(path) == 2:
-        text = CliRunner().invoke(pricing, ["db", "--help"]).output
+    if path[:1] in {("db",), ("index",)} and len(path) == 2:
+        text = CliRunner().invoke(pricing, [path[0], "--help"]).output
     lines = [line.strip() for line in text.splitlines()[1:]]
     assert [line for line in lines if "pricing " in f"{line} "], text
 
@@ -79,8 +82,23 @@ USAGE = {
     ),
     "no ISBN": ("explain", "not an isbn"),
     "wrong check digit": ("explain", "9780316769175"),
+    "review of one": ("review", "accept", "9780316769174"),
+    "review of no ISBN": ("review", "reject", "9780316769174", "9780316769175"),
+    "review of a pair of one": ("review", "accept", "9780316769174", "0316769177"),
+    "review by nobody": (*("review", "accept", "9780316769174", "9780316769488", "--user", " "),),
+    "review of none": ("review", "--limit", "0"),
     "demo of a directory": ("demo", "--catalogue", "/"),
     "demo of nothing": ("demo", "--books", "0"),
+    "unknown source": ("sources", "enable", "open_libary"),
+    "no zone": ("sources", "set", "open_library", "--time-zone", "Europe/Nowhere"),
+    "a directory of zones": ("sources", "set", "open_library", "--time-zone", "Europe"),
+    "negative budget": ("sources", "set", "open_library", "--calls-a-day", "-5"),
+    "half a call": ("sources", "set", "open_library", "--calls-a-day", "1.5"),
+    "no number": ("sources", "set", "open_library", "--cost", "nan"),
+    "no freshness": ("sources", "set", "open_library", "--freshness-days", "none"),
+    "nothing to set": ("sources", "set", "open_library"),
+    "empty agreement": ("sources", "agree", "open_library", "--reference", " "),
+    "no days": ("calls", "--days", "0"),
     "port": ("sandbox", "serve", "--port", "99999"),
     "catalogue": ("sandbox", "serve", "--catalogue", "no-such-file.csv"),
 }
@@ -103,6 +121,11 @@ def unreadable(home: Path) -> Path:
 
 FAILURES: dict[str, tuple[dict[str, str], tuple[str, ...], str]] = {
     "unscanned": ({}, ("explain", "9780316769174"), "never scanned"),
+    "unscanned pair": (
+        {},
+        ("review", "accept", "9780316769174", "9780316769488"),
+        "pricing scan 9780316769174",
+    ),
     "workbook": ({}, ("scan", "--file", "scans.xlsx"), "Excel"),
     "workbook as a catalogue": ({}, ("demo", "--catalogue", "scans.xlsx"), "Excel"),
     "profile": ({"PRICING_PROFILE": "nonsense"}, ("status",), "PRICING_PROFILE"),

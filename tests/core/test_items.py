@@ -3,7 +3,7 @@ import uuid
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pricing_assets.core.items import item_id
+from pricing_assets.core.items import ITEM_NAMESPACE, item_id
 
 keys = st.text(min_size=1, max_size=20)
 
@@ -16,6 +16,7 @@ def test_an_id_never_changes() -> None:
 def test_an_id_is_a_uuid_of_version_5(key: str) -> None:
     found = uuid.UUID(item_id("book", key))
     assert found.version == 5
+    assert found == uuid.uuid5(ITEM_NAMESPACE, f"book:{key}")
     assert item_id("book", key) == str(found)
 
 

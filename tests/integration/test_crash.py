@@ -3,7 +3,9 @@
 import os
 import signal
 import subprocess
+import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,10 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 
+from pricing_assets.assets.raw_scans import take_inbox
 from pricing_assets.schema import tables as t
+from pricing_assets.store.decisions import decide
+from pricing_assets.store.queue import lease_holders, release_dead_leases
 from resources.clock import Clock
 from resources.sandbox.process import SandboxProcess
 from resources.settings import Settings
@@ -106,7 +111,7 @@ def start(platform: Platform) -> subprocess.Popen[bytes]:
 def finish(process: subprocess.Popen[bytes]) -> None:
     """Wait for the end of a run that has to succeed; leave no process behind if it does not."""
     try:
-        output = process.communicate(timeout=120)[0].decode()
+        output = process.communicate(timeout=160)[0].decode()
     finally:
         process.kill()
     assert process.returncode == 0, output
@@ -189,9 +194,124 @@ def test_two_runs_at_once_ask_nothing_twice(platform: Platform) -> None:
     assert platform.count(t.scans, t.scans.c.processed_at.is_(None)) == 0
 
 
+ASK_SOLD = """
+import sys
+from pathlib import Path
+
+from pricing_assets.assets.asking import ask_open
+from pricing_assets.store.opening import open_database
+from resources.clock import Clock
+from resources.presence import present
+from resources.settings import Settings
+from resources.source_access import SourceAccess
+
+run_id = sys.argv[1]
+settings, clock = Settings.from_env(), Clock.from_env()
+with (
+    open_database(settings) as database,
+    present(settings.runs, run_id),
+    SourceAccess(settings, clock) as access,
+):
+    print("ready", flush=True)
+    sys.stdin.readline()
+    summary = ask_open(
+        database, access, ("sold",), clock=clock, spool_directory=settings.spool, run_id=run_id
+    )
+    print(summary.calls, flush=True)
+"""
+
+
+def asking(platform: Platform, run_id: str) -> subprocess.Popen[str]:
+    """A process that asks the sold source about all that is decided, once it is told to."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", ASK_SOLD, run_id],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "PRICING_HOME": str(platform.settings.home),
+            "PRICING_DATABASE_URL": platform.settings.database_url,
+            "PRICING_SANDBOX_URL": platform.settings.sandbox_url or "",
+            "PRICING_NOW": NOON.isoformat(),
+        },
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def decided_platform(platform: Platform, books: int) -> list[str]:
+    """Scan books and decide on all of them, on a sandbox that knows them."""
+    codes = isbns(books)
+    platform.scan(codes)
+    with platform.database() as database:
+        take_inbox(database, platform.clock, platform.settings, 10)
+        assert decide(database, now=NOON, run_id="deciding").scans == books
+    return codes
+
+
+@pytest.fixture
+def wide_platform(platform: Platform) -> Iterator[Platform]:
+    with SandboxProcess(size=5_000) as sandbox:
+        yield platform.with_sandbox(sandbox.url)
+
+
+@pytest.mark.slow
+def test_two_processes_on_the_same_items_ask_each_once(wide_platform: Platform) -> None:
+    codes = decided_platform(wide_platform, 5_000)
+    both = [asking(wide_platform, run_id) for run_id in ("first", "second")]
+    said = []
+    for process in both:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in both:
+        said.append(int(process.communicate(timeout=160)[0]))
+        assert process.returncode == 0
+    assert min(said) > 0, "one of them had nothing to do: the two were not at it at once"
+    assert sum(said) == 5_000
+    counts = asked(wide_platform.settings.sandbox_url or "")
+    assert counts == Counter({("searchapi_ebay_sold", isbn): 1 for isbn in codes})
+    with wide_platform.database() as database:
+        assert lease_holders(database) == []
+
+
+@pytest.mark.slow
+def test_the_other_process_goes_on_when_one_is_killed(wide_platform: Platform) -> None:
+    url = wide_platform.settings.sandbox_url or ""
+    codes = decided_platform(wide_platform, 1_500)
+    doomed, other = asking(wide_platform, "doomed"), asking(wide_platform, "other")
+    for process in (doomed, other):
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    deadline = time.monotonic() + 60
+    while asked(url).total() < 500:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    doomed.kill()
+    doomed.wait()
+    committed = wide_platform.rows(sa.select(t.items.c.natural_key).join(t.api_calls))
+    other.communicate(timeout=120)
+    assert other.returncode == 0
+    with wide_platform.database() as database:
+        assert lease_holders(database) == ["doomed"]
+        assert release_dead_leases(database, wide_platform.settings.runs) > 0
+    last = asking(wide_platform, "last")
+    last.communicate("go\n", timeout=120)
+    assert last.returncode == 0
+    counts = asked(url)
+    assert {isbn for _, isbn in counts} == set(codes)
+    assert counts.total() - len(codes) <= MAX_TAKEN, "more than was in flight was asked again"
+    again = {isbn for (_, isbn), times in counts.items() if times > 1}
+    assert not again & {row.natural_key for row in committed}
+    assert wide_platform.count(t.api_calls) == len(codes)
+
+
 def test_a_kill_between_storing_and_moving_a_file_adds_nothing(platform: Platform) -> None:
     """The file is read again; its rows are known by content and line."""
-    from pricing_assets.assets.raw_scans import take_inbox
     from pricing_assets.store.intake import Readings, store_scans
     from resources.inbox import content_hash
     from resources.scan_files import read_scans

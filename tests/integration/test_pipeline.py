@@ -138,7 +138,7 @@ def test_every_materialization_shows_its_rows_a_preview_and_a_plot(platform: Pla
             shown[event.materialization.asset_key.to_user_string()] = {
                 name: value.value for name, value in event.materialization.metadata.items()
             }
-    assert len(shown) == 7
+    assert len(shown) == 8
     for asset, values in shown.items():
         count = values.get("dagster/row_count", values.get("dagster/partition_row_count"))
         assert isinstance(count, int), asset

@@ -189,6 +189,84 @@ def test_arrow_has_the_same_types_on_both_databases(database: Database) -> None:
     assert database.read_arrow(events(database)).schema.equals(ARROW)
 
 
+hard_texts = (
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+    | st.text(st.sampled_from("\"\\/,[]\n\r\0\x1f\x7f\ufeff\u2028'nu é😀"), max_size=12)
+    | st.sampled_from(["null", '"null"', "\\n", "\\u0041", "0", "[0", "0]", "", "{}", '["a", 1]'])
+)
+finite = st.floats(allow_nan=False) | st.sampled_from([5e-324, 1.7976931348623157e308, 0.1 + 0.2])
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                "name": st.none() | hard_texts,
+                "other": st.none() | hard_texts,
+                "share": st.none() | finite,
+                "body": st.none() | st.binary(max_size=20),
+                "amount": st.none() | amounts,
+                "rate": st.none() | rates,
+                "number": st.none() | st.integers(-(2**63), 2**63 - 1),
+                "at": st.none() | moments,
+            }
+        ),
+        min_size=1,
+        max_size=20,
+    ),
+    st.integers(1, 20),
+)
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_sqlite_gives_every_value_exactly(
+    sqlite: Database, values: list[dict[str, Any]], batch_rows: int
+) -> None:
+    sqlite.execute(sa.delete(EVENTS))
+    rows = [
+        {"id": place, **{name: value for name, value in row.items() if name in EVENTS.columns}}
+        for place, row in enumerate(values)
+    ]
+    sqlite.execute(sa.insert(EVENTS), rows)
+    assert pa.Table.from_batches(sqlite.iter_arrow(events(sqlite), batch_rows)).equals(
+        pa.Table.from_pylist(rows, schema=ARROW)
+    )
+    for one in EVENTS.columns:
+        alone = sqlite.read_arrow(sa.select(one).order_by(EVENTS.c.id))
+        assert alone[one.name].to_pylist() == [row.get(one.name) for row in rows]
+    if "\0" not in (values[0]["other"] or ""):  # which SQL text cannot hold
+        other = sa.literal(values[0]["other"], sa.Text()).label("other")
+        number = sa.literal(values[0]["number"], sa.BigInteger()).label("number")
+        assert sqlite.read_arrow(sa.select(other, number)).to_pylist() == [
+            {name: values[0][name] for name in ("other", "number")}
+        ]
+
+
+def test_the_json_of_a_function_is_a_text(sqlite: Database) -> None:
+    sqlite.upsert(NAMED, named((2, "two"), (1, 'o"ne')))
+    names = sa.func.json_group_array(NAMED.c.name, type_=sa.Text()).label("names")
+    expected = [{"names": '["two","o\\"ne"]'}]
+    in_order = sa.select(NAMED.c.name).order_by(NAMED.c.id.desc()).subquery()
+    direct: AnySelect = sa.select(
+        sa.func.json_group_array(in_order.c.name, type_=sa.Text()).label("names")
+    )
+    assert sqlite.read_arrow(direct).to_pylist() == expected
+    assert sqlite.read_arrow(sa.select(direct.subquery().c.names)).to_pylist() == expected
+    assert sqlite.read_arrow(sa.select(names)).num_rows == 1
+
+
+def test_columns_of_one_name_and_the_order_are_kept(sqlite: Database) -> None:
+    sqlite.upsert(NAMED, named((1, "one"), (2, "two"), (3, "three")))
+    other = NAMED.alias()
+    statement: AnySelect = (
+        sa.select(NAMED.c.name, other.c.name)
+        .join(other, other.c.id == NAMED.c.id + 1)
+        .order_by(NAMED.c.id.desc())
+    )
+    found = sqlite.read_arrow(statement)
+    assert [column.to_pylist() for column in found.columns] == [["two", "one"], ["three", "two"]]
+
+
 def test_arrow_is_read_in_batches(database: Database) -> None:
     database.upsert(EVENTS, pa.table({"id": pa.array(range(2_500), pa.int64())}))
     batches = list(database.iter_arrow(events(database), batch_rows=1_000))

@@ -15,7 +15,8 @@ def test_all_state_is_under_its_home(pricing_home: Path) -> None:
     settings = Settings.from_env()
     assert settings.home == pricing_home
     assert settings.database_url == f"sqlite:///{pricing_home}/pricing.db"
-    for place in (settings.inbox, settings.training_sets, settings.runs, settings.spool):
+    places = (settings.inbox, settings.training_sets, settings.runs, settings.spool)
+    for place in (*places, settings.limits):
         assert place.parent == pricing_home
     assert settings.profile == "sandbox"
     assert settings.source_prefix == "sandbox:"
@@ -72,3 +73,14 @@ def test_no_password_is_in_its_repr(pricing_home: Path, monkeypatch: pytest.Monk
     assert "s3cret" in settings.database_url
     assert "s3cret" not in repr(settings)
     assert "s3cret" not in f"{settings}"
+
+
+def test_a_file_of_variables_that_cannot_be_read_is_named_and_not_quoted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHON_DOTENV_DISABLED")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_bytes(b"EBAY_CLIENT_SECRET=s3cret\xff\n")
+    with pytest.raises(SettingsError, match=r"\.env cannot be read") as refusal:
+        Settings.from_env()
+    assert "s3cret" not in str(refusal.value)

@@ -165,7 +165,14 @@ def test_what_is_likelier_another_item_is_kept_and_not_counted(
     snapshot = row(database, t.price_snapshots)
     assert (snapshot.sold_count, snapshot.ask_count) == (2, 2)
     built = build_month(
-        database, "2026-10", tmp_path, now=NOON + 30 * DAY, policy="v1", sandbox=False, run_id="run"
+        database,
+        "2026-10",
+        tmp_path,
+        now=NOON + 30 * DAY,
+        policy="v1",
+        sandbox=False,
+        run_id="run",
+        internal=True,
     )
     assert built.manifest["observations"] == {"ask": 2, "sold": 2}
 

@@ -2,12 +2,15 @@ import json
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
 import sqlalchemy as sa
 
 from pricing_assets.schema import tables as t
+from pricing_assets.store.source_settings import UnknownSource, stored_name, switch
 from pricing_assets.store.sources import freshness, register_sources
 from resources.database import Database
 from resources.sources import registered_sources
+from resources.sources.open_library import OpenLibrary
 from tests.examples import rows
 
 REGISTERED = registered_sources()
@@ -67,3 +70,61 @@ def test_a_source_that_comes_with_a_new_version_gets_its_row(database: Database)
     database.execute(sa.delete(t.data_sources).where(off))
     register_sources(database, REGISTERED, "")
     assert {row["name"] for row in rows(database, t.data_sources)} == set(REGISTERED)
+
+
+def test_the_operators_switch_outlives_every_registration(database: Database) -> None:
+    switch(database, "ebay_browse", enabled=False)
+    for prefix in ("", "sandbox:", ""):
+        register_sources(database, REGISTERED, prefix)
+    assert active(database) == ACTIVE - {"ebay_browse"}
+    register_sources(database, REGISTERED, "", unusable={"ebay_browse"})
+    switch(database, "ebay_browse", enabled=True)
+    register_sources(database, REGISTERED, "", unusable={"ebay_browse"})
+    assert "ebay_browse" not in active(database)
+    register_sources(database, REGISTERED, "")
+    assert active(database) == ACTIVE
+
+
+class _Costly(OpenLibrary):
+    name = "costly"
+    active_by_default = False
+
+
+def test_a_source_that_is_off_by_default_is_asked_when_it_is_switched_on(
+    database: Database,
+) -> None:
+    sources = {**REGISTERED, "costly": _Costly()}
+    register_sources(database, sources, "")
+    assert active(database) == ACTIVE
+    switch(database, "costly", enabled=True)
+    register_sources(database, sources, "")
+    assert active(database) == ACTIVE | {"costly"}
+
+
+def test_a_source_without_credentials_has_its_row_and_is_not_asked(database: Database) -> None:
+    register_sources(database, REGISTERED, "sandbox:", unusable={"ebay_browse"})
+    assert "sandbox:ebay_browse" in {row["name"] for row in rows(database, t.data_sources)}
+    assert "sandbox:ebay_browse" not in active(database)
+
+
+@pytest.mark.parametrize(
+    ("name", "prefix", "stored"),
+    [
+        ("open_library", "", "open_library"),
+        ("open_library", "sandbox:", "sandbox:open_library"),
+        ("sandbox:open_library", "", "sandbox:open_library"),
+        ("sandbox:open_library", "sandbox:", "sandbox:open_library"),
+    ],
+)
+def test_a_name_is_taken_with_or_without_its_prefix(
+    database: Database, name: str, prefix: str, stored: str
+) -> None:
+    register_sources(database, REGISTERED, "sandbox:")
+    assert stored_name(database, name, prefix) == stored
+
+
+def test_an_unknown_name_is_answered_with_the_close_ones(database: Database) -> None:
+    with pytest.raises(UnknownSource, match="did you mean open_library"):
+        stored_name(database, "open_libary", "")
+    with pytest.raises(UnknownSource, match="ebay_browse, ebay_marketplace_insights, google_books"):
+        stored_name(database, "zzz", "")

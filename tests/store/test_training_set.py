@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
+from pricing_assets.core.licences import NO_AGREEMENT, NO_REDISTRIBUTION, NO_TRAINING
 from pricing_assets.core.periods import month_end
 from pricing_assets.core.training import EXAMPLES
 from pricing_assets.schema import tables as t
@@ -27,6 +28,7 @@ from tests.examples import (
     DAY,
     NOON,
     SOLD,
+    agree,
     book,
     commit,
     isbn,
@@ -36,6 +38,7 @@ from tests.examples import (
     rows,
     sales,
     scan,
+    set_licence,
 )
 
 MONTH = "2026-10"
@@ -82,9 +85,16 @@ def build(
     sandbox: bool = False,
     month: str = MONTH,
     run_id: str = "run",
+    internal: bool = True,
 ) -> Build:
     return build_month(
-        database, month, directory, now=now, policy="v1", sandbox=sandbox, run_id=run_id, at=at
+        *(database, month, directory),
+        now=now,
+        policy="v1",
+        sandbox=sandbox,
+        run_id=run_id,
+        at=at,
+        internal=internal,
     )
 
 
@@ -214,6 +224,7 @@ def test_both_databases_give_the_same_bytes(tmp_path: Path, postgres_url: Databa
         database = Database(url)
         upgrade(database)
         register_sources(database, registered_sources(), "")
+        agree(database)
         fill(database)
         made.append(content(build(database, tmp_path / database.dialect)))
         database.close()
@@ -298,6 +309,68 @@ def test_simulated_observations_stay_in_the_sandbox(database: Database, tmp_path
     assert set(examples(simulated)) == {isbn(1), isbn(2)}
     assert simulated.manifest["simulated"] is True
     assert "simulated" in (simulated.path / "card.md").read_text().lower()
+
+
+def undeclared(database: Database, *names: str) -> None:
+    sources = t.data_sources
+    database.execute(
+        sa.update(sources).where(sources.c.name.in_(names)).values(agreement=None, agreed_at=None)
+    )
+
+
+def test_what_may_not_leave_is_left_out_and_counted(filled: Database, tmp_path: Path) -> None:
+    own = "file:my-sales"
+    set_licence(filled, own, redistribute=True, train="yes")
+    sales(filled, 3, ["20.00"] * 20, source=own)
+    shown = sum(len(prices(number)) for number in range(BOOKS)) + 25
+    made = build(filled, tmp_path, internal=False)
+    assert examples(made).keys() == {isbn(3)}
+    assert made.manifest["internal"] is False
+    assert made.manifest["sources"] == {own: 20}
+    assert [a["source"] for a in made.manifest["agreements"]] == ["open_library"]
+    reason = NO_REDISTRIBUTION
+    assert made.manifest["left_out"] == [
+        {"source": ASKS, "what": "observations", "rows": 2, "reason": reason},
+        {"source": SOLD, "what": "observations", "rows": shown, "reason": reason},
+    ]
+    card = (made.path / "card.md").read_text()
+    assert f"| {SOLD} | observations | {shown} | {reason} |" in card
+    assert "Internal" not in card
+
+
+def test_the_card_repeats_the_agreements(filled: Database, tmp_path: Path) -> None:
+    made = build(filled, tmp_path)
+    assert [a["source"] for a in made.manifest["agreements"]] == [ASKS, "open_library", SOLD]
+    card = (made.path / "card.md").read_text()
+    assert f"| {SOLD} | Contract with {SOLD} | 2026-10-20 |" in card
+    assert "**Internal: it may hold content that may not be redistributed" in card
+
+
+def test_what_may_not_train_is_left_out_even_of_an_internal_set(
+    filled: Database, tmp_path: Path
+) -> None:
+    undeclared(filled, ASKS)
+    set_licence(filled, "open_library", redistribute=True, train="no")
+    made = build(filled, tmp_path)
+    assert {
+        (left["source"], left["what"], left["reason"]) for left in made.manifest["left_out"]
+    } == {
+        (ASKS, "observations", NO_AGREEMENT),
+        ("open_library", "metadata", NO_TRAINING),
+    }
+    assert {found["title"] for found in examples(made).values()} == {None}
+    undeclared(filled, SOLD)
+    with pytest.raises(NothingToBuild, match=f"of {SOLD}: .*pricing sources agree"):
+        build(filled, tmp_path)
+
+
+def test_what_we_simulated_is_ours(database: Database, tmp_path: Path) -> None:
+    register_sources(database, registered_sources(), "sandbox:")
+    scan(database, 1)
+    sales(database, 1, ["20.00"] * 20, prefix="sandbox:")
+    made = build(database, tmp_path, sandbox=True, internal=False)
+    assert made.manifest["sources"] == {f"sandbox:{SOLD}": 20}
+    assert "What the sandbox simulated is ours" in (made.path / "card.md").read_text()
 
 
 def test_a_failed_build_leaves_the_one_before(filled: Database, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from resources.sources.base import (
     PermanentError,
     RetryableError,
     UnparsablePayload,
+    UnreadableBody,
     error_of_status,
     retry_after_seconds,
 )
@@ -77,7 +78,7 @@ def test_a_page_that_is_not_json_names_its_type(query: ItemQuery) -> None:
     with pytest.raises(UnparsablePayload, match="text/html") as caught:
         OpenLibrary().parse(query, page)
     assert caught.value.path == "body"
-    assert not caught.value.retryable
+    assert isinstance(caught.value, UnreadableBody)
 
 
 def test_a_404_is_not_found_where_the_vendor_says_so(query: ItemQuery) -> None:

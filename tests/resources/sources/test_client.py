@@ -212,6 +212,14 @@ def test_a_payload_that_does_not_parse_is_kept_and_paid() -> None:
     assert reply.cost_usd == Decimal("0.004")
 
 
+def test_a_garbled_body_is_asked_for_once_more_where_that_is_free() -> None:
+    (reply,) = asked(Vendor(Response(b'{"ISBN:9'), JSONResponse(BOOK)))
+    assert (reply.result, reply.attempts) == ("found", 2)
+    (reply,) = asked(Vendor(Response(b'{"ISBN:9')))
+    assert (reply.result, reply.attempts) == ("error", 2)
+    assert reply.body == b'{"ISBN:9'
+
+
 def test_failed_attempts_cost_nothing() -> None:
     page = {"search_metadata": {"status": "Success"}, "organic_results": []}
     (reply,) = asked(Vendor(Response("", 500), JSONResponse(page)), SOLD)

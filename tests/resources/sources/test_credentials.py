@@ -1,3 +1,10 @@
+import base64
+import html
+import json
+import re
+import urllib.parse
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +34,42 @@ def test_a_secret_is_never_shown(secret: str, other: str) -> None:
     assert repr(credentials) == "Credentials(A_KEY, B_KEY)"
     text = credentials.redact(f"asked ...?q=1&x={secret} with {secret}{other}!")
     assert secret not in text.replace("***", "")
+
+
+WRITTEN: dict[str, Callable[[str], str]] = {
+    "as it is": str,
+    "in a query": urllib.parse.quote_plus,
+    "in a path": urllib.parse.quote,
+    "quoted in small letters": lambda secret: re.sub(
+        "%..", lambda match: match[0].lower(), urllib.parse.quote(secret, safe="")
+    ),
+    "in JSON": lambda secret: json.dumps(secret)[1:-1],
+    "in JSON of PHP": lambda secret: json.dumps(secret)[1:-1].replace("/", r"\/"),
+    "in HTML": html.escape,
+}
+
+
+@pytest.mark.parametrize("way", WRITTEN)
+@given(secret=st.text(st.characters(codec="ascii", categories=("L", "N", "P", "S")), min_size=8))
+def test_a_secret_is_found_however_it_is_written(way: str, secret: str) -> None:
+    written = WRITTEN[way](secret)
+    credentials = Credentials({"A_KEY": secret})
+    assert credentials.redact(f"before [{written}] after") == "before [***] after"
+    body = credentials.redact_body(f"before [{written}] after".encode(), None)
+    assert body == b"before [***] after"
+
+
+def test_a_body_loses_the_token_that_was_sent_and_keeps_what_is_only_short() -> None:
+    credentials = Credentials({"EBAY_CLIENT_ID": "app", "PRICING_CONTACT": "ops@example.org"})
+    body = b'{"app": "Bearer v^1.1#token", "mail": "ops@example.org"}'
+    redacted = credentials.redact_body(body, "Bearer v^1.1#token")
+    assert redacted == b'{"app": "Bearer ***", "mail": "***"}'
+
+
+def test_a_login_is_hidden_in_errors() -> None:
+    credentials = Credentials({"EBAY_CLIENT_ID": "app", "EBAY_CLIENT_SECRET": "top-secret"})
+    login = base64.b64encode(b"app:top-secret").decode()
+    assert credentials.redact(f"Basic {login}") == "Basic ***"
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_a_hold_stops_everyone() -> None:
         pacer = Pacer(1000)
         await pacer.turn()
         waiting = asyncio.create_task(pacer.turn())
-        pacer.hold(0.2)
+        await pacer.hold(0.2)
         started = time.monotonic()
         await waiting
         return time.monotonic() - started

@@ -23,7 +23,7 @@ def upgrade() -> None:
         "UPDATE scans SET category = (SELECT category FROM items WHERE items.id = scans.item_id)"
     )
     op.drop_index("ix_scans_pending", table_name="scans")
-    _index_pending("item_id", "id", "category")
+    _index_pending("item_id", "id", "category", "status", "processed_at")
 
     op.add_column("data_sources", sa.Column("daily_call_budget", sa.BigInteger(), nullable=True))
     op.add_column("data_sources", sa.Column("daily_usd_budget", Money(12, 2), nullable=True))
@@ -218,6 +218,14 @@ def _decisions_by_scan() -> None:
         sa.PrimaryKeyConstraint("scan_id", name=op.f("pk_enrichment_decisions")),
     )
     op.create_index("ix_enrichment_decisions_batch_id", "enrichment_decisions", ["batch_id"])
+    put_off = sa.text("deferred_until IS NOT NULL")
+    op.create_index(
+        "ix_enrichment_decisions_deferred_until",
+        "enrichment_decisions",
+        ["deferred_until"],
+        sqlite_where=put_off,
+        postgresql_where=put_off,
+    )
     ask = "CASE WHEN d.action = 'ask' THEN 1 ELSE 0 END"
     op.execute(
         "INSERT INTO decision_batches (run_id, decided_at, scans, calls_to_make, calls_saved, "

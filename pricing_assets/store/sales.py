@@ -1,0 +1,332 @@
+"""Importing a file of sales: every row is a stored observation, or is kept for review.
+
+A file is a source of its own: its rows have both clocks, its evidence is its hash, and its
+licence is what the mapping says. It is never asked.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+
+from pricing_assets.core.codes import SHOWN_LENGTH, read_code
+from pricing_assets.core.items import item_id
+from pricing_assets.core.sales import REASONS, SaleMapping, judge_sql
+from pricing_assets.schema import tables as t
+from pricing_assets.store.answers import LISTING_FIELDS
+from pricing_assets.store.intake import create_items
+from resources.compute import duckdb_connection
+from resources.database import Bulk, Database
+
+TRANSACTION_ROWS = 50_000
+"""Sales that are stored in one transaction."""
+
+MEMORY_LIMIT = "384MiB"
+"""Memory in which the rows of a file are judged."""
+
+_MOMENT = pa.timestamp("us", tz="UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class SalesFile:
+    """A file that is imported: its name, hash and size."""
+
+    name: str
+    sha256: str
+    size_bytes: int
+    content_type: str
+
+    @classmethod
+    def of(cls, path: Path, sha256: str) -> "SalesFile":
+        """Return the file at a path."""
+        text = "text/csv" if path.suffix.lower() in (".csv", ".tsv", ".txt") else "application/json"
+        return cls(path.name, sha256, path.stat().st_size, text)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportCount:
+    """What became of the rows of a file.
+
+    Attributes:
+        stored: New observations, and corrections of what an earlier file said.
+        known: Sales that were stored before, just so.
+        not_counted: Of all sales, those in a currency that cannot be converted.
+    """
+
+    read: int
+    stored: int
+    known: int
+    rejected: int
+    not_counted: int
+
+
+def import_sales(
+    database: Database,
+    mapping: SaleMapping,
+    file: SalesFile,
+    batches: Iterable[pa.RecordBatch],
+    *,
+    now: datetime,
+) -> ImportCount:
+    """Store the sales of a file, some ten thousand in a transaction.
+
+    The same file again adds nothing; one that says otherwise of a sale corrects it. What was
+    rejected of a file is replaced by what its last import rejects.
+
+    Args:
+        batches: As `resources.sales_files.read_sales` gives them.
+    """
+    _register(database, mapping, file, now)
+    with duckdb_connection() as duck, TemporaryDirectory(prefix="pricing-import-") as spill:
+        # A file may be larger than memory: what is beyond the limit waits on disk.
+        duck.execute(f"SET temp_directory = '{spill}'")
+        duck.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+        _judge(duck, mapping, batches, now)
+        read, rejected, not_counted = duck.execute(
+            "SELECT count(*), count(reason), count(*) FILTER (WHERE reason IS NULL AND "
+            "currency <> 'USD') FROM judged"
+        ).fetchall()[0]
+        stored = sum(_store(database, sales, mapping, file, now) for sales in _sales(duck))
+        _keep_rejected(database, duck, mapping, file, now)
+    return ImportCount(read, stored, read - rejected - stored, rejected, not_counted)
+
+
+def _register(database: Database, mapping: SaleMapping, file: SalesFile, now: datetime) -> None:
+    """Make sure that the source and the evidence have their rows."""
+    licence = json.dumps(dict(mapping.licence))
+    with database.bulk() as bulk:
+        bulk.upsert(
+            t.data_sources,
+            pa.table(
+                {
+                    "name": [mapping.source],
+                    "kind": ["sold"],
+                    "categories": [json.dumps([mapping.category])],
+                    "is_active": [False],
+                    "rate_per_second": [0.0],
+                    "cost_per_call_usd": pa.array([0], pa.decimal128(12, 6)),
+                    "freshness_days": [0.0],
+                    "licence": [licence],
+                }
+            ),
+            update=("licence", "categories"),
+        )
+        bulk.upsert(
+            t.payloads,
+            pa.table(
+                {
+                    "sha256": [file.sha256],
+                    "source": [mapping.source],
+                    "fetched_at": pa.array([now], _MOMENT),
+                    "content_type": [file.content_type],
+                    "size_bytes": [file.size_bytes],
+                    "body_zstd": pa.array([b""], pa.binary()),
+                    "removed_at": pa.array([now], _MOMENT),
+                }
+            ),
+        )
+
+
+def _judge(
+    duck: duckdb.DuckDBPyConnection,
+    mapping: SaleMapping,
+    batches: Iterable[pa.RecordBatch],
+    now: datetime,
+) -> None:
+    """Fill the relation `judged` with every row, repeated ids told."""
+    at = f"TIMESTAMPTZ '{now.isoformat()}'"
+    first = True
+    for batch in batches:
+        duck.register("batch", batch)
+        distinct = duck.sql("SELECT DISTINCT trim(code) AS code FROM batch").to_arrow_table()
+        duck.register("codes", _codes(distinct["code"].to_pylist(), mapping.category))
+        judged = judge_sql(mapping, "batch", "codes", at)
+        verb = "CREATE TABLE rows AS" if first else "INSERT INTO rows"
+        duck.execute(f"{verb} {judged}")
+        first = False
+    if first:
+        duck.register("batch", _no_rows())
+        duck.register("codes", _codes([], mapping.category))
+        duck.execute(f"CREATE TABLE rows AS {judge_sql(mapping, 'batch', 'codes', at)}")
+    duck.execute(
+        "CREATE TABLE repeated AS SELECT line FROM rows WHERE reason IS NULL QUALIFY "
+        "row_number() OVER (PARTITION BY item_id, listing_id ORDER BY line) > 1"
+    )
+    duck.execute(
+        "CREATE VIEW judged AS SELECT r.* REPLACE (CASE WHEN d.line IS NOT NULL THEN 'repeated' "
+        "ELSE reason END AS reason) FROM rows r LEFT JOIN repeated d ON d.line = r.line"
+    )
+
+
+def _no_rows() -> pa.Table:
+    from resources.sales_files import SALES_SCHEMA
+
+    return SALES_SCHEMA.empty_table()
+
+
+def _codes(codes: list[str], category: str) -> pa.Table:
+    """Return what each distinct code names."""
+    readings = [read_code(code) for code in codes]
+    fits = [reading.category == category for reading in readings]
+    return pa.table(
+        {
+            "code": pa.array(codes, pa.string()),
+            "item_id": pa.array(
+                [
+                    item_id(category, reading.natural_key or "") if fit else None
+                    for reading, fit in zip(readings, fits, strict=True)
+                ],
+                pa.string(),
+            ),
+            "natural_key": pa.array([reading.natural_key for reading in readings], pa.string()),
+            "note": pa.array([reading.note for reading in readings], pa.string()),
+        }
+    )
+
+
+def _sales(duck: duckdb.DuckDBPyConnection) -> Iterator[pa.Table]:
+    """Yield the sales, in the order of the index that they are stored by."""
+    # The reader is open while each batch is stored: it has the connection to itself.
+    reader = (
+        duck.cursor()
+        .sql(
+            "SELECT item_id, natural_key, title, price, currency, sold_at, listing_id, condition, "
+            "shipping, quantity FROM judged WHERE reason IS NULL ORDER BY item_id, listing_id"
+        )
+        .to_arrow_reader(TRANSACTION_ROWS)
+    )
+    for batch in reader:
+        yield pa.Table.from_batches([batch])
+
+
+def _store(
+    database: Database, sales: pa.Table, mapping: SaleMapping, file: SalesFile, now: datetime
+) -> int:
+    """Store a batch of sales and their items; return how many were new or corrected."""
+    count = sales.num_rows
+    listings = t.price_listings
+
+    def same(value: Any, kind: pa.DataType) -> pa.Array:
+        return pa.repeat(pa.scalar(value, kind), count)
+
+    readings = pa.table(
+        {
+            "item_id": sales["item_id"],
+            "natural_key": sales["natural_key"],
+            "category": same(mapping.category, pa.string()),
+            "reason": pa.nulls(count, pa.string()),
+        }
+    )
+    rows = pa.table(
+        {
+            "item_id": sales["item_id"],
+            "source": same(mapping.source, pa.string()),
+            "source_listing_id": sales["listing_id"],
+            "kind": same("sold", pa.string()),
+            **{
+                name: sales[name]
+                for name in ("title", "price", "currency", "shipping", "quantity", "condition")
+            },
+            "listing_type": pa.nulls(count, pa.string()),
+            "sold_at": sales["sold_at"].cast(_MOMENT),
+            "observed_at": same(now, _MOMENT),
+            "payload_sha256": same(file.sha256, pa.string()),
+        }
+    )
+    # Another currency is kept as it came and not counted.
+    is_usd = pc.equal(sales["currency"], "USD")
+    for name, value in (
+        ("price_usd", sales["price"]),
+        ("exchange_rate", pa.scalar(Decimal(1), pa.decimal128(18, 8))),
+        ("exchange_rate_date", pa.scalar(now.date(), pa.date32())),
+    ):
+        rows = rows.append_column(name, pc.if_else(is_usd, value, None))
+    with database.bulk() as bulk:
+        create_items(bulk, readings, now)
+        staged = bulk.stage(rows, like=listings)
+        stored = _append(bulk, staged)
+        _mark_items(bulk, staged, mapping.source, now)
+    return stored
+
+
+def _append(bulk: Bulk, staged: sa.Table) -> int:
+    """Supersede what the file says otherwise, and append what is not stored just so."""
+    listings = t.price_listings
+    same_listing = sa.and_(
+        *(staged.c[name] == listings.c[name] for name in ("item_id", "source", "kind")),
+        staged.c.source_listing_id == listings.c.source_listing_id,
+        listings.c.superseded_at.is_(None),
+    )
+    changed = sa.or_(
+        *(staged.c[name].is_distinct_from(listings.c[name]) for name in LISTING_FIELDS)
+    )
+    bulk.execute(
+        sa.update(listings).values(superseded_at=staged.c.observed_at).where(same_listing, changed)
+    )
+    known = sa.exists(sa.select(listings.c.id).where(same_listing)).correlate(staged)
+    return bulk.insert_from(listings, sa.select(*staged.columns).where(~known))
+
+
+def _mark_items(bulk: Bulk, staged: sa.Table, source: str, now: datetime) -> None:
+    """Let the items' comps be computed anew: something was learnt of their market just now."""
+    listings = t.price_listings
+    news = sa.select(listings.c.item_id).where(
+        listings.c.item_id == t.items.c.id,
+        listings.c.source == source,
+        listings.c.observed_at == now,
+    )
+    bulk.execute(
+        sa.update(t.items)
+        .values(market_fetched_at=now, updated_at=now)
+        .where(t.items.c.id.in_(sa.select(staged.c.item_id)), sa.exists(news))
+    )
+
+
+def _keep_rejected(
+    database: Database,
+    duck: duckdb.DuckDBPyConnection,
+    mapping: SaleMapping,
+    file: SalesFile,
+    now: datetime,
+) -> None:
+    rejected = t.rejected_sales
+    notes = " ".join(
+        f"WHEN '{reason}' THEN '{text.replace(chr(39), chr(39) * 2)}'"
+        for reason, text in REASONS.items()
+    )
+    duck.execute(
+        "CREATE TABLE rejected AS SELECT $sha256 AS payload_sha256, line, $source AS source, "
+        f"$name AS file_name, left(code, {SHOWN_LENGTH}) AS code, reason, "
+        f"CASE reason WHEN 'code' THEN code_note ELSE CASE reason {notes} END END AS note, "
+        "CAST($now AS TIMESTAMPTZ) AS received_at FROM judged WHERE reason IS NOT NULL",
+        {"sha256": file.sha256, "source": mapping.source, "name": file.name, "now": now},
+    )
+    with database.bulk() as bulk:
+        bulk.execute(
+            sa.delete(rejected).where(
+                rejected.c.payload_sha256 == file.sha256, rejected.c.source == mapping.source
+            )
+        )
+        for batch in duck.sql("FROM rejected ORDER BY line").to_arrow_reader(TRANSACTION_ROWS):
+            bulk.upsert(rejected, pa.Table.from_batches([batch]))
+
+
+def rejected_sales(database: Database, limit: int) -> tuple[int, list[sa.Row[Any]]]:
+    """Return how many lines of files are kept for review, and those that came last."""
+    rejected = t.rejected_sales
+    total = database.scalar(sa.select(sa.func.count()).select_from(rejected))
+    rows = database.rows(
+        sa.select(rejected)
+        .order_by(rejected.c.received_at.desc(), rejected.c.payload_sha256, rejected.c.line)
+        .limit(limit)
+    )
+    return int(total or 0), list(rows)

@@ -1,0 +1,80 @@
+"""`pricing index`, `pricing refresh` and what `pricing explain` says of the index."""
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from pricing_assets.schema import tables as t
+from pricing_assets.store.opening import open_database
+from resources.settings import Settings
+from tests.runs import drop, isbns, pricing_here
+
+ISBN = isbns(1)[0]
+
+
+@pytest.fixture
+def scanned(home: Path, sandbox_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three books that went through the pipeline in October."""
+    monkeypatch.setenv("PRICING_SANDBOX_URL", sandbox_url)
+    monkeypatch.setenv("PRICING_NOW", "2026-10-20T12:00:00+00:00")
+    drop(home / "inbox", "scans.txt", "".join(f"{isbn}\n" for isbn in isbns(3)))
+    done = pricing_here("run")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.usefixtures("scanned")
+def test_a_damaged_index_is_found_and_repaired() -> None:
+    assert pricing_here("index", "check").stdout == "Index and store agree.\n"
+    with open_database(Settings.from_env()) as database:
+        database.execute(sa.delete(t.unified_index))
+    found = pricing_here("index", "check")
+    assert found.returncode == 1
+    assert "15  calls that the index does not know of" in found.stdout
+    assert "pricing index repair" in found.stderr
+    # The paid steps do not start.
+    assert pricing_here("scan", isbns(5)[4]).returncode == 0
+    refused = pricing_here("run")
+    assert refused.returncode == 1
+    assert "the check unified_index failed" in refused.stderr
+    assert "pricing index repair" in refused.stderr
+    assert "15 rows rebuilt, 0 dropped" in pricing_here("index", "repair").stdout
+    assert pricing_here("index", "check").returncode == 0
+    done = pricing_here("run")
+    assert done.returncode == 0
+    assert "5 calls made" in done.stdout
+
+
+@pytest.mark.usefixtures("scanned")
+def test_explain_shows_the_index_and_the_next_decision(monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh = pricing_here("explain", ISBN).stdout
+    assert "skip: fresh" in fresh
+    assert "found, 100% complete, 2026-10-20 12:00 UTC, due 2027-01-18 12:00" in fresh
+    monkeypatch.setenv("PRICING_NOW", "2027-10-20T12:00:00+00:00")
+    stale = pricing_here("explain", ISBN).stdout
+    assert "ask: stale" in stale
+    assert "skip" not in stale
+
+
+@pytest.mark.usefixtures("scanned")
+def test_a_refresh_is_shown_and_then_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "no call would be made" in pricing_here("refresh", "--dry-run").stdout
+    monkeypatch.setenv("PRICING_NOW", "2027-10-20T12:00:00+00:00")
+    shown = pricing_here("refresh", "--dry-run", "--limit", "5")
+    assert shown.returncode == 0, shown.stderr
+    assert "5 calls for $" in shown.stdout
+    assert any(isbn in shown.stdout for isbn in isbns(3))
+    assert "stale" in shown.stdout
+    assert "waited longest" in shown.stdout
+    done = pricing_here("refresh", "--limit", "5", "--budget", "1.50")
+    assert done.returncode == 0, done.stderr
+    assert "5 calls made" in done.stdout
+    rest = pricing_here("refresh", "--dry-run").stdout
+    assert "calls for $" in rest or "no call" in rest
+
+
+@pytest.mark.parametrize("budget", ["-1", "nan", "much"])
+def test_an_impossible_budget_is_named(budget: str) -> None:
+    refused = pricing_here("refresh", "--budget", budget)
+    assert refused.returncode == 2
+    assert repr(budget) in refused.stderr

@@ -1,0 +1,204 @@
+import csv
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from pricing_assets.core.sales import SaleMapping, read_mapping
+from pricing_assets.schema import tables as t
+from pricing_assets.store import sales
+from pricing_assets.store.comps import update_comps
+from pricing_assets.store.sales import ImportCount, SalesFile, import_sales, rejected_sales
+from pricing_assets.store.unified_index import disagreements
+from resources.database import Database
+from resources.inbox import content_hash
+from resources.sales_files import read_sales
+from tests.examples import DAY, NOON, SOLD, book, isbn, row, rows, scan
+from tests.examples import sales as shown_sales
+
+HEADER = ("order", "isbn", "title", "amount", "currency", "sold", "copies")
+MAPPING = read_mapping(
+    {
+        "source": "shop",
+        "category": "book",
+        "currency": "USD",
+        "columns": {
+            **{"code": "isbn", "title": "title", "price": "amount", "currency": "currency"},
+            **{"sold_date": "sold", "listing_id": "order", "quantity": "copies"},
+        },
+    }
+)
+
+
+def sale(order: str, number: int, amount: str, currency: str = "") -> tuple[str, ...]:
+    return (order, isbn(number), f"Book {number}", amount, currency, "2026-10-01", "")
+
+
+def write(path: Path, lines: Sequence[Sequence[str]]) -> Path:
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([HEADER, *lines])
+    return path
+
+
+def take(
+    database: Database, path: Path, mapping: SaleMapping = MAPPING, now: datetime = NOON
+) -> ImportCount:
+    return import_sales(
+        *(database, mapping, SalesFile.of(path, content_hash(path))),
+        read_sales(path, mapping),
+        now=now,
+    )
+
+
+LINES = (
+    sale("1", 1, "$10.00"),
+    sale("2", 1, "20.00"),
+    sale("3", 2, "1,299.00", "GBP"),
+    ("4", "no code", "x", "5", "", "2026-10-01", ""),
+    ("5", isbn(3), "shifted", "1", "", "1970-01-01", ""),
+    sale("2", 1, "30.00"),
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return write(tmp_path / "shop.csv", LINES)
+
+
+def test_every_row_is_stored_or_kept_for_review(database: Database, path: Path) -> None:
+    assert take(database, path) == ImportCount(6, 3, 0, 3, 1)
+    found = {r["source_listing_id"]: r for r in rows(database, t.price_listings)}
+    assert set(found) == {"1", "2", "3"}
+    one = found["1"]
+    assert (one["item_id"], one["source"], one["kind"]) == (book(1).item_id, "file:shop", "sold")
+    assert (one["price"], one["price_usd"], one["quantity"]) == (Decimal("10.00"),) * 2 + (1,)
+    assert (one["sold_at"], one["observed_at"]) == (datetime(2026, 10, 1, tzinfo=UTC), NOON)
+    assert (one["exchange_rate"], one["exchange_rate_date"]) == (Decimal(1), NOON.date())
+    assert (found["3"]["currency"], found["3"]["price"]) == ("GBP", Decimal("1299.00"))
+    assert found["3"]["price_usd"] is found["3"]["exchange_rate"] is None
+    evidence = row(database, t.payloads)
+    assert evidence.sha256 == content_hash(path) == one["payload_sha256"]
+    assert (evidence.size_bytes, evidence.body_zstd) == (path.stat().st_size, b"")
+    total, rejected = rejected_sales(database, 10)
+    assert total == 3
+    assert [(r.line, r.reason) for r in rejected] == [
+        (5, "code"),
+        (6, "sold_date"),
+        (7, "repeated"),
+    ]
+    assert "not a code" in rejected[0].note
+
+
+def test_items_are_created_and_valued(database: Database, path: Path) -> None:
+    take(database, path)
+    assert {r["natural_key"] for r in rows(database, t.items)} == {isbn(1), isbn(2)}
+    assert update_comps(database, now=NOON) == 2
+    item = next(r for r in rows(database, t.items) if r["natural_key"] == isbn(1))
+    assert (item["sold_comps_count"], item["sold_comps_median"]) == (2, Decimal("15.00"))
+    # It was never asked, and a file is not the index's business.
+    assert rows(database, t.unified_index) == []
+    assert disagreements(database) == {}
+
+
+def test_the_same_file_twice_adds_nothing(database: Database, path: Path) -> None:
+    take(database, path)
+    before = [rows(database, table) for table in (t.price_listings, t.items, t.payloads)]
+    assert take(database, path, now=NOON + DAY) == ImportCount(6, 0, 3, 3, 1)
+    assert [rows(database, table) for table in (t.price_listings, t.items, t.payloads)] == before
+    assert rejected_sales(database, 10)[0] == 3
+
+
+def test_a_later_file_corrects_and_adds(database: Database, path: Path, tmp_path: Path) -> None:
+    take(database, path)
+    later = write(
+        tmp_path / "later.csv",
+        [sale("1", 1, "10.00"), sale("2", 1, "25.00"), sale("9", 1, "7.00")],
+    )
+    assert take(database, later, now=NOON + DAY) == ImportCount(3, 2, 1, 0, 0)
+    current = {
+        r["source_listing_id"]: r["price"]
+        for r in rows(database, t.price_listings)
+        if r["superseded_at"] is None
+    }
+    assert current == {
+        **{"1": Decimal("10.00"), "2": Decimal("25.00")},
+        **{"3": Decimal("1299.00"), "9": Decimal("7.00")},
+    }
+    assert len(rows(database, t.price_listings)) == 5
+
+
+def test_a_mended_mapping_takes_its_rejections_back(database: Database, path: Path) -> None:
+    wrong = read_mapping(
+        {
+            **{"source": "shop", "category": "book", "currency": "USD"},
+            "columns": {**MAPPING.columns, "price": "title"},
+        }
+    )
+    assert take(database, path, wrong).rejected == 6
+    assert take(database, path).stored == 3
+    assert rejected_sales(database, 10)[0] == 3
+
+
+def test_batches_lose_and_repeat_nothing(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sales, "TRANSACTION_ROWS", 7)
+    path = write(tmp_path / "s.csv", [sale(str(n), 1 + n % 9, "5.00") for n in range(40)])
+    assert take(database, path).stored == 40
+    assert len({r["source_listing_id"] for r in rows(database, t.price_listings)}) == 40
+
+
+def test_a_file_is_never_asked_and_other_sources_keep_theirs(
+    database: Database, path: Path
+) -> None:
+    scan(database, 1)
+    shown_sales(database, 1, ["99.00"])
+    take(database, path)
+    stored = {r["name"]: r for r in rows(database, t.data_sources)}
+    assert stored["file:shop"]["is_active"] is False
+    current = [r for r in rows(database, t.price_listings) if r["superseded_at"] is None]
+    assert {r["source"] for r in current} == {SOLD, "file:shop"}
+
+
+def test_an_empty_file_brings_nothing(database: Database, tmp_path: Path) -> None:
+    assert take(database, write(tmp_path / "s.csv", [])) == ImportCount(0, 0, 0, 0, 0)
+
+
+def test_a_real_export_with_shifted_rows(
+    database: Database, reference_data: Path, tmp_path: Path
+) -> None:
+    """It is of other goods, so each row is given a book's code; nothing else is changed."""
+    export = reference_data / "datasets" / "misc" / "ebay_sold_general_2021.csv"
+    with export.open(newline="", encoding="utf-8") as file:
+        header, *lines = list(csv.reader(file))
+    mapping = read_mapping(
+        {
+            **{"source": "general-2021", "category": "book", "currency": "USD"},
+            "columns": {
+                **{"code": "isbn", "title": "title", "price": "price_usd"},
+                **{"listing_id": "item_id", "sold_date": "sold_at", "condition": "condition"},
+            },
+        }
+    )
+    path = tmp_path / "general.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([*header, "isbn"])
+        writer.writerows([*line, isbn(1 + n % 500)] for n, line in enumerate(lines))
+    count = take(database, path, mapping)
+    shifted = [n for n, line in enumerate(lines, 2) if line[4].startswith("1970")]
+    assert shifted
+    assert count.read == len(lines) == count.stored + count.rejected
+    _, rejected = rejected_sales(database, 100)
+    assert [(r.line, r.reason) for r in rejected] == [(n, "sold_date") for n in shifted]
+    # As it is, no row names a book: all are kept for review.
+    as_it_is = read_mapping(
+        {
+            **{"source": "as-it-is", "category": "book", "currency": "USD"},
+            "columns": {"code": "id", "price": "price_usd"},
+        }
+    )
+    untouched = take(database, export, as_it_is)
+    assert (untouched.read, untouched.stored) == (len(lines), 0)
