@@ -57,7 +57,13 @@ def works(
             "editions_per_work": round(books / count, 3) if count else 0.0,
             "works_of_several_editions": sum(row.works for row in spread if row.editions > 1),
             "pairs_waiting": count_open(database),
-            "preview": preview(database, open_reviews()),
+            "preview": preview(
+                database,
+                sa.select(
+                    t.works.c.title, t.works.c.authors, t.works.c.editions, t.works.c.key
+                ).order_by(t.works.c.editions.desc(), t.works.c.key),
+            ),
+            "pairs": preview(database, open_reviews()),
             "editions": bars(
                 "Works by the number of their editions",
                 "works",

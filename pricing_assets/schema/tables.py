@@ -159,6 +159,7 @@ class Item(Base):
         sa.Index(
             # What a look for changed metadata has to read: nothing where nothing changed.
             "ix_items_work_pending",
+            "category",
             "id",
             sqlite_where=sa.text(
                 "metadata_fetched_at IS NOT NULL AND work_as_of IS NOT metadata_fetched_at"

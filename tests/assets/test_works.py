@@ -32,8 +32,8 @@ def test_it_shows_works_editions_and_what_waits_for_a_person(database: Database)
     assert (found["dagster/row_count"], found["books_assigned_now"]) == (2, 4)
     assert (found["editions_per_work"], found["works_of_several_editions"]) == (2.0, 1)
     assert found["pairs_waiting"] == len(rows(database, t.edition_reviews)) == 1
-    assert found["preview"].startswith("| isbn13 | other_isbn13 | score | title |")
-    assert "same publisher: penguin" in found["preview"]
+    assert found["pairs"].startswith("| isbn13 | other_isbn13 | score | title |")
+    assert "same publisher: penguin" in found["pairs"]
     assert "data:image/png;base64," in found["editions"]
     again = shown(database)
     assert again["books_assigned_now"] == 0
@@ -43,7 +43,7 @@ def test_it_shows_works_editions_and_what_waits_for_a_person(database: Database)
 def test_it_shows_nothing_of_an_empty_platform(database: Database) -> None:
     found = shown(database)
     assert (found["dagster/row_count"], found["editions_per_work"]) == (0, 0.0)
-    assert found["preview"] == "*nothing yet*"
+    assert found["pairs"] == "*nothing yet*"
 
 
 def test_every_book_of_a_run_has_its_work(processed: Processed) -> None:

@@ -32,7 +32,8 @@ def test_the_commands() -> None:
     assert {" ".join(path) for path in ALL if path} == {
         *("demo", "scan", "run", "status", "explain"),
         *("review", "review accept", "review reject"),
-        *("training-set", "training-set build", "db", "db upgrade", "db check"),
+        *("training-set", "training-set build", "training-set verify", "training-set list"),
+        *("training-set diff", "training-set publish", "db", "db upgrade", "db check"),
         *("sandbox", "sandbox serve", "refresh", "index", "index check", "index repair"),
         *("sources", "sources list", "sources enable", "sources disable"),
         *("sources set", "sources agree", "calls", "import"),

@@ -13,7 +13,7 @@ def test_it_goes_from_scans_to_a_training_set_and_asks_nothing_the_second_time(h
     assert first.returncode == 0, first.stderr
     text = first.stdout
     assert "SIMULATED" in text
-    assert "60  ask booksrun: new" in text
+    assert "600  ask: new" in text
     assert "books                 60 items" in text
     assert "cards                 60 items, 0 in training" in text
     assert "minifigures           60 items" in text

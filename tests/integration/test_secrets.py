@@ -91,14 +91,13 @@ def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / ".env").write_text("\n".join(lines))
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PYTHON_DOTENV_DISABLED")
-    monkeypatch.setattr(sandbox, "CREDENTIALS", CANARIES)
+    monkeypatch.setattr(sandbox, "credential", CANARIES.__getitem__)
     for module_info in pkgutil.iter_modules(sandbox.__path__, "resources.sandbox."):
         if module_info.name.endswith("__main__"):
             continue
         module = importlib.import_module(module_info.name)
-        for name in NAMES:
-            if hasattr(module, name):
-                monkeypatch.setattr(module, name, CANARIES[name])
+        if hasattr(module, "credential"):
+            monkeypatch.setattr(module, "credential", CANARIES.__getitem__)
     return tmp_path
 
 

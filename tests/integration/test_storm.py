@@ -21,7 +21,7 @@ from resources.sources import registered_sources
 from tests.runs import NOON, SANDBOX_SOURCES, Platform, isbns, new_platform
 
 BOOKS = int(os.environ.get("PRICING_TEST_STORM_BOOKS") or 300)
-KINDS = ("metadata", "sold", "ask")
+KINDS = ("metadata", "sold", "ask", "offer")
 
 ANY_SOURCE: list[dict[str, Any]] = [
     {"kind": "server_error", "share": 0.16, "status": 503},
@@ -53,6 +53,7 @@ STORM: dict[str, Any] = {
         ],
         "ebay_token": [{"kind": "server_error", "every": 3}],
         "searchapi_ebay_sold": [*ANY_SOURCE, *LISTINGS],
+        "booksrun": ANY_SOURCE,
     },
 }  # fmt: skip
 

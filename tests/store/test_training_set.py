@@ -152,7 +152,7 @@ def test_an_example_is_an_item_that_passed(filled: Database, tmp_path: Path) -> 
         "metadata_source": "open_library",
         "last_sold_at": NOON,
         "last_observed_at": NOON,
-        "match_percent": 100,
+        "match_percent": 95,
         "payload_sha256s": reply(1, SOLD, listings=shown(1)).sha256,
     }
     unknown = found[isbn(9)]

@@ -7,6 +7,7 @@ import pytest
 from pricing_assets.core.answers import ItemQuery, Listing
 from resources.sources.base import (
     CredentialsRefused,
+    Outage,
     PermanentError,
     QuotaExhausted,
     RetryableError,
@@ -85,7 +86,7 @@ def test_an_unknown_book_is_not_found(query: ItemQuery) -> None:
         (401, "Bad API key", CredentialsRefused),
         (403, "Forbidden", PermanentError),
         (429, "Too many requests", RetryableError),
-        (500, "Oops", RetryableError),
+        (500, "Oops", Outage),
         (200, "Invalid API key", CredentialsRefused),
         (200, "Rate limit exceeded", RetryableError),
         (200, "Quota exceeded", QuotaExhausted),

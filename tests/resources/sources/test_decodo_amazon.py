@@ -11,6 +11,7 @@ from pricing_assets.core.answers import ItemQuery
 from resources.sources.base import (
     CredentialsRefused,
     MissingCredential,
+    Outage,
     PermanentError,
     RetryableError,
     UnparsablePayload,
@@ -160,7 +161,7 @@ def test_what_holds_no_product_is_unparsable(query: ItemQuery, document: object)
         (422, {"message": "Bad payload"}, PermanentError),
         (429, {"message": "Too many requests"}, RetryableError),
         (204, "", RetryableError),
-        (524, "", RetryableError),
+        (524, "", Outage),
         (200, job("", 613), RetryableError),
         (200, job("", 429), RetryableError),
         (200, job("", 524), RetryableError),

@@ -11,9 +11,9 @@ from starlette.responses import JSONResponse, Response
 from pricing_assets.core.answers import ItemQuery, Listing
 from resources.sources.base import (
     CredentialsRefused,
+    Outage,
     PermanentError,
     QuotaExhausted,
-    RetryableError,
     UnparsablePayload,
 )
 from resources.sources.client import Reply, SourceClient
@@ -155,7 +155,7 @@ def refused(error_id: int, message: str = "It says why") -> Any:
         (403, refused(1100, "Access denied"), CredentialsRefused),
         (409, refused(100005), PermanentError),
         (429, refused(2001), QuotaExhausted),
-        (500, refused(100000), RetryableError),
+        (500, refused(100000), Outage),
         (501, {"error": "Not enabled on this application."}, CredentialsRefused),
     ],
 )

@@ -19,7 +19,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_items_work_pending",
         "items",
-        ["id"],
+        ["category", "id"],
         sqlite_where=sa.text(
             "metadata_fetched_at IS NOT NULL AND work_as_of IS NOT metadata_fetched_at"
         ),
