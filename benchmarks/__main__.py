@@ -1,4 +1,7 @@
-"""`python -m benchmarks`: measures, prints a table, writes `benchmarks/results.json`."""
+"""`python -m benchmarks`: measures, prints a table, writes `benchmarks/results.json`.
+
+After all of them the backtest of the value is printed: it measures errors, not time.
+"""
 
 import argparse
 import json
@@ -18,7 +21,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import decide, export, gate, intake, throughput
+from benchmarks import backtest, decide, export, gate, intake, throughput
 from benchmarks.databases import PREPARED, WORKING, Server, SqliteFiles, postgres
 from benchmarks.running import ROOT, Case, CaseFailed, Measurement, Place, run_case
 
@@ -90,6 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     failed = True
                     console.print(f"[red]{name} failed[/red]: {failure}", highlight=False)
     console.print(_table(results))
+    if len(chosen) == len(BENCHMARKS):
+        backtest.main([])
     if len(chosen) == len(BENCHMARKS) and not failed:
         RESULTS.write_text(
             json.dumps({"measured": _circumstances(), "results": results}, indent=2) + "\n"
