@@ -111,6 +111,7 @@ class Method:
         quick_steps: Median steps from `market` to `quick` and `patient`, in hundredths.
         low_steps: Median steps from `market` to `low` and `high`, in hundredths.
         doubt: Distance of `low` and `high` that a single sale leaves, in millionths.
+        recent_days: Age below which a sale is counted as recent.
         ask_days: Days for which an ask is open after it was seen.
         ask_match: Least match confidence of an ask that may cap, in hundredths.
         high: What `high` confidence needs.
@@ -133,6 +134,7 @@ class Method:
     quick_steps: int = 175
     low_steps: int = 200
     doubt: int = 300_000
+    recent_days: int = 90
     ask_days: int = 30
     ask_match: int = 50
     high: Confidence = Confidence(effective_n=8, newest_days=60, spread=60)
@@ -190,13 +192,15 @@ def valuation_sql(observations: str, moment: str = "$moment", method: Method = V
         A statement with one row an (item, variant) that has sales or asks: item_id, variant,
         n, effective_n, min, median, max, quick, market, patient, low, high (USD, null
         without sales), outliers (how many are marked), fence_low, fence_high, newest_days
-        (age of the newest sale), asks (open ones), confidence and method.
+        (age of the newest sale), recent (sales of the last `recent_days`), asks (open ones),
+        confidence and method.
     """
     return f"""
     WITH {_sales(observations, moment, method)},
     val_groups AS (
         SELECT item_id, variant, count(*) AS n, count(*) FILTER (WHERE val_marked) AS outliers,
             min(val_age) AS newest_days,
+            count(*) FILTER (WHERE val_age < {method.recent_days}) AS recent,
             min(val_micro) AS val_min, max(val_micro) AS val_max,
             {_plain_quantile(50)} AS val_median,
             min(val_fence_low) AS val_fence_low, min(val_fence_high) AS val_fence_high,
@@ -264,7 +268,7 @@ def valuation_sql(observations: str, moment: str = "$moment", method: Method = V
         {_usd("val_low")} AS low, {_usd("val_capped_high")} AS high,
         coalesce(outliers, 0) AS outliers,
         {_usd("val_fence_low")} AS fence_low, {_usd("val_fence_high")} AS fence_high,
-        newest_days, asks,
+        newest_days, coalesce(recent, 0) AS recent, asks,
         CASE WHEN {_confident(method.high)} THEN 'high'
              WHEN {_confident(method.medium)} THEN 'medium' ELSE 'low' END AS confidence,
         CASE WHEN n IS NULL THEN 'none'

@@ -119,7 +119,13 @@ def reference_value(observations: Sequence[Seen]) -> Row:
     if not sales:
         return {
             **dict.fromkeys((*AMOUNTS, "fence_low", "fence_high", "newest_days")),
-            **{"n": 0, "effective_n": Decimal("0.00"), "outliers": 0, "asks": len(asks)},
+            **{
+                "recent": 0,
+                "n": 0,
+                "effective_n": Decimal("0.00"),
+                "outliers": 0,
+                "asks": len(asks),
+            },
             **{"confidence": "low", "method": "none"},
         }
     n = len(sales)
@@ -174,6 +180,7 @@ def reference_value(observations: Sequence[Seen]) -> Row:
         "fence_low": usd(max(0, q1 - (q3 - q1) * 3 // 2)),
         "fence_high": usd(q3 + (q3 - q1) * 3 // 2),
         "newest_days": newest,
+        "recent": sum(sale.age < V1.recent_days for sale in sales),
         "asks": len(asks),
         "confidence": "high" if confident(V1.high) else "medium" if confident(V1.medium) else "low",
         "method": "sold+ask" if capped != [patient, high] else "sold",
