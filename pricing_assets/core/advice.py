@@ -208,7 +208,8 @@ def _decided(
     if confidence == "low":
         sales = "1 sale is" if n == 1 else f"{n} sales are"
         return "SKIP", f"the value has low confidence: {sales} too few, too old or too far apart"
-    left = f"${net} would be left at the quick price after fees, postage and cost"
+    amount = f"{'-' if net < 0 else ''}${abs(net)}"
+    left = f"{amount} would be left at the quick price after fees, postage and cost"
     if net < policy.min_net:
         return "REJECT", f"{left}: needs ${policy.min_net}"
     chance = f"the probability of a sale scores {score:.2f}"
@@ -219,7 +220,7 @@ def _decided(
 
 def _reason_sql(policy: Policy) -> str:
     left = (
-        "'$' || CAST(net AS VARCHAR) || "
+        "CASE WHEN net < 0 THEN '-' ELSE '' END || '$' || CAST(abs(net) AS VARCHAR) || "
         "' would be left at the quick price after fees, postage and cost'"
     )
     chance = (

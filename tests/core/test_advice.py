@@ -122,7 +122,7 @@ def test_what_sells_well_is_accepted_with_what_it_leaves() -> None:
     [
         ({"cost": Decimal("8.31")}, "REJECT", "$2.99 would be left"),
         ({"cost": Decimal("8.30")}, "ACCEPT", "$3.00 would be left"),
-        ({"cost": Decimal("20.00")}, "REJECT", "$-8.70 would be left"),
+        ({"cost": Decimal("20.00")}, "REJECT", "-$8.70 would be left"),
         ({"recent": 1, "asks": 30, "confidence": "medium"}, "ACCEPT", "scores 0.40"),
         (
             {"recent": 1, "asks": 30, "confidence": "medium", "market": Decimal("14.99"),
