@@ -1,4 +1,7 @@
-"""`python -m benchmarks`: measures, prints a table, writes `benchmarks/results.json`."""
+"""`python -m benchmarks`: measures, prints a table, writes `benchmarks/results.json`.
+
+After all of them the backtest of the value is printed: it measures errors, not time.
+"""
 
 import argparse
 import json
@@ -19,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import (
+    backtest,
     decide,
     duplicate_editions,
     export,
@@ -150,6 +154,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console.print(_table(results))
     if "duplicate_editions" in results:
         duplicate_editions.print_figures(results["duplicate_editions"])
+    if len(chosen) == len(BENCHMARKS):
+        backtest.main([])
     if len(chosen) == len(BENCHMARKS) and not failed:
         RESULTS.write_text(
             json.dumps({"measured": _circumstances(), "results": results}, indent=2) + "\n"

@@ -1,0 +1,158 @@
+"""Exchange rates: which rate converts an amount into USD, and when there is none.
+
+An amount is converted by the last rate on or before its day, at most `MAX_AGE_DAYS` old: no
+bank publishes on weekends and holidays, but a series that has ended must not convert for
+ever. A currency without a rate is an error of that row; it is never taken for USD. The
+result is rounded to the cent, half a cent away from zero.
+
+How rates are read from their sources is in `resources.exchange_rates`.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+
+MAX_AGE_DAYS = 7
+"""Days for which a rate holds. The longest pause of the ECB since 1999 is five days."""
+
+USD = "USD"
+
+_CENT = Decimal("0.01")
+_MOST = Decimal("9999999999.99")
+
+
+class NoRate(ValueError):
+    """An amount that cannot be converted; the message says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What one unit of a currency cost on a day.
+
+    Attributes:
+        usd_per_unit: Above 0; eight decimals are kept.
+        source: Who published it. Of two sources of one day the first by name counts.
+    """
+
+    day: date
+    currency: str
+    usd_per_unit: Decimal
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """An amount in USD with the rate that was used and the day it is of."""
+
+    usd: Decimal
+    rate: Decimal
+    rate_day: date
+
+
+class Rates:
+    """Rates by currency and day."""
+
+    def __init__(self, rates: Iterable[Rate], max_age_days: int = MAX_AGE_DAYS) -> None:
+        """Take the rates and for how many days each holds."""
+        self._days: dict[str, list[date]] = {}
+        self._values: dict[tuple[str, date], Decimal] = {}
+        self._max_age_days = max_age_days
+        for rate in sorted(rates, key=lambda rate: (rate.currency, rate.day, rate.source)):
+            if (rate.currency, rate.day) not in self._values:
+                self._values[rate.currency, rate.day] = rate.usd_per_unit
+                self._days.setdefault(rate.currency, []).append(rate.day)
+
+    def convert(self, amount: Decimal, currency: str, day: date) -> Converted:
+        """Return the amount in USD, by the last rate on or before the day.
+
+        Raises:
+            NoRate: The currency is unknown, has no rate yet, or only one too old, or the
+                result is too large to be kept.
+        """
+        currency = currency.strip().upper()
+        if currency == USD:
+            return Converted(_kept(amount, currency), Decimal(1), day)
+        days = self._days.get(currency)
+        if days is None:
+            raise NoRate(_unknown(currency))
+        place = bisect_right(days, day)
+        if place == 0:
+            raise NoRate(f"no rate of {currency} on or before {day}")
+        found = days[place - 1]
+        if day - found > timedelta(days=self._max_age_days):
+            raise NoRate(
+                f"the last rate of {currency} on or before {day} is of {found}, "
+                f"more than {self._max_age_days} days before"
+            )
+        rate = self._values[currency, found]
+        return Converted(_kept(amount * rate, currency), rate, found)
+
+
+def conversion_sql(amounts: str, rates: str, max_age_days: int = MAX_AGE_DAYS) -> str:
+    """Return the DuckDB statement that converts every row of a relation into USD.
+
+    Args:
+        amounts: Relation with columns price (DECIMAL(12, 2)), currency (ISO 4217), day (DATE).
+        rates: Relation with columns day (DATE), currency, usd_per_unit (DECIMAL(18, 8)),
+            source.
+        max_age_days: Days for which a rate holds.
+
+    Returns:
+        A statement with the columns of `amounts` and exchange_rate, exchange_rate_date,
+        price_usd (DECIMAL(12, 2)) and conversion_error: null where the row was converted,
+        else why not, and then the other three are null.
+    """
+    return f"""
+    WITH rates_of_a_day AS (
+        SELECT currency AS rate_currency, day AS rate_day,
+            min_by(usd_per_unit, source) AS usd_per_unit
+        FROM {rates} GROUP BY currency, day
+    ),
+    rates_known AS (
+        SELECT DISTINCT rate_currency AS known_currency FROM rates_of_a_day
+    ),
+    amounts_coded AS (SELECT *, upper(trim(currency)) AS code FROM {amounts}),
+    amounts_rated AS (
+        SELECT a.*, known_currency,
+            CASE WHEN code = '{USD}' THEN day ELSE rate_day END AS rate_day,
+            CASE WHEN code = '{USD}' THEN 1::DECIMAL(18, 8) ELSE usd_per_unit END AS rate
+        FROM amounts_coded a
+        ASOF LEFT JOIN rates_of_a_day r ON a.code = r.rate_currency AND a.day >= r.rate_day
+        LEFT JOIN rates_known k ON a.code = k.known_currency
+    ),
+    amounts_judged AS (
+        SELECT *,
+            TRY_CAST(round(CAST(price AS DECIMAL(20, 2)) * rate, 2) AS DECIMAL(12, 2)) AS usd,
+            CASE
+                WHEN price IS NULL OR day IS NULL THEN 'no amount or no day'
+                WHEN code IS NULL THEN 'no currency'
+                WHEN code <> '{USD}' AND known_currency IS NULL THEN
+                    'unknown currency ' || code || ': no source has a rate of it'
+                WHEN rate IS NULL THEN 'no rate of ' || code || ' on or before ' || day
+                WHEN day - rate_day > {max_age_days} THEN
+                    'the last rate of ' || code || ' on or before ' || day || ' is of '
+                    || rate_day || ', more than {max_age_days} days before'
+                WHEN usd IS NULL THEN 'the amount in ' || code || ' is too large to be kept'
+            END AS conversion_error
+        FROM amounts_rated
+    )
+    SELECT * EXCLUDE (code, known_currency, rate, rate_day, usd, conversion_error),
+        CASE WHEN conversion_error IS NULL THEN rate END AS exchange_rate,
+        CASE WHEN conversion_error IS NULL THEN rate_day END AS exchange_rate_date,
+        CASE WHEN conversion_error IS NULL THEN usd END AS price_usd,
+        conversion_error
+    FROM amounts_judged
+    """
+
+
+def _unknown(currency: str) -> str:
+    return f"unknown currency {currency}: no source has a rate of it"
+
+
+def _kept(amount: Decimal, currency: str) -> Decimal:
+    usd = amount.quantize(_CENT, ROUND_HALF_UP)
+    if abs(usd) > _MOST:
+        raise NoRate(f"the amount in {currency} is too large to be kept")
+    return usd
