@@ -5,6 +5,7 @@ source needs it declares itself (`Source.credential_names`); no list is kept her
 """
 
 import base64
+import functools
 import html
 import json
 import re
@@ -68,13 +69,7 @@ class Credentials:
 
     def redact(self, text: str) -> str:
         """Return the text without any of the secrets, however written, and without query keys."""
-        secrets = [secret.get_secret_value() for secret in self._values.values()]
-        # Two of them together are what a Basic login is made of.
-        logins = [
-            base64.b64encode(f"{user}:{password}".encode()).decode()
-            for user, password in permutations(secrets, 2)
-        ]
-        for form in _longest_first([*secrets, *logins]):
+        for form in self._written:
             text = text.replace(form, _SHOWN)
         return redact_query(text)
 
@@ -84,22 +79,40 @@ class Credentials:
         Args:
             authorization: Header of that name that was sent: its token or login is one too.
         """
-        secrets = [secret.get_secret_value() for secret in self._values.values()]
+        secrets = self._secrets()
         if authorization:
-            secrets.append(authorization.rpartition(" ")[2])
+            secrets = (*secrets, authorization.rpartition(" ")[2])
         for form in _longest_first(secrets):
             if len(form) >= _SHORTEST_IN_A_BODY:
                 body = body.replace(form.encode(), _SHOWN.encode())
         return body
+
+    def _secrets(self) -> tuple[str, ...]:
+        return tuple(secret.get_secret_value() for secret in self._values.values())
+
+    @functools.cached_property
+    def _written(self) -> tuple[str, ...]:
+        """The secrets in all their forms, with the logins that two of them make together."""
+        logins = (
+            base64.b64encode(f"{user}:{password}".encode()).decode()
+            for user, password in permutations(self._secrets(), 2)
+        )
+        return _longest_first((*self._secrets(), *logins))
 
     def __repr__(self) -> str:
         """Name what is set, without values."""
         return f"Credentials({', '.join(sorted(self._values))})"
 
 
-def _longest_first(secrets: Iterable[str]) -> list[str]:
-    """Return all forms of the secrets; a secret may be part of another one."""
-    return sorted({form for secret in secrets for form in _forms(secret)}, key=len, reverse=True)
+@functools.lru_cache(maxsize=64)
+def _longest_first(secrets: tuple[str, ...]) -> tuple[str, ...]:
+    """Return all forms of the secrets; a secret may be part of another one.
+
+    Kept, since every answer is searched for them: making the forms anew took half the time of
+    asking.
+    """
+    forms = {form for secret in secrets for form in _forms(secret)}
+    return tuple(sorted(forms, key=len, reverse=True))
 
 
 def _forms(secret: str) -> Iterator[str]:
