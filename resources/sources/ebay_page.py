@@ -9,9 +9,11 @@ import re
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import httpx
 from pydantic_core import PydanticCustomError
 
 from resources.sources import wire
+from resources.sources.base import QuotaExhausted, RetryableError, Source, SourceError
 
 EBAY_DOMAIN = "ebay.com"
 ID_CHARACTERS = 128
@@ -41,6 +43,31 @@ _CONDITION = re.compile(
 )
 _PLAN = re.compile(r"(?i)run out|used (?:all|up)|monthly|credits|quota")
 _NOTHING = re.compile(r"(?i)no results|any results|not find|0 results")
+
+
+class PageReader(Source):
+    """A vendor that reads eBay's pages for us and sells its searches by a plan."""
+
+    def error(self, response: httpx.Response) -> SourceError | None:
+        """Tell a used-up plan from asking too fast: both answer 429."""
+        failure = super().error(response)
+        if (
+            isinstance(failure, RetryableError)
+            and failure.retry_after is None
+            and names_plan(str(failure))
+        ):
+            return QuotaExhausted(f"{failure}; renew or raise the plan, or wait for its next month")
+        return failure
+
+    def error_detail(self, response: httpx.Response) -> str:
+        """Return ``error``."""
+        try:
+            match wire.read_json(response.content):
+                case {"error": str(message)}:
+                    return wire.excerpt(message)
+        except ValueError:
+            pass
+        return super().error_detail(response)
 
 
 def names_plan(message: str) -> bool:

@@ -30,9 +30,6 @@ from resources.sources.base import (
     Licence,
     PermanentError,
     QuotaExhausted,
-    RetryableError,
-    Source,
-    SourceError,
     UnparsablePayload,
 )
 from resources.sources.credentials import Credentials
@@ -61,7 +58,7 @@ class _Result(Wire):
     extensions: tuple[Text, ...] = ()
 
 
-class SearchApiEbaySold(Source):
+class SearchApiEbaySold(ebay_page.PageReader):
     """Sold listings of books by ISBN."""
 
     name = "searchapi_ebay_sold"
@@ -98,27 +95,6 @@ class SearchApiEbaySold(Source):
                 "api_key": credentials.require("SEARCHAPI_API_KEY"),
             },
         )
-
-    def error(self, response: httpx.Response) -> SourceError | None:
-        """Tell a used-up plan from asking too fast: both answer 429."""
-        failure = super().error(response)
-        if (
-            isinstance(failure, RetryableError)
-            and failure.retry_after is None
-            and ebay_page.names_plan(str(failure))
-        ):
-            return QuotaExhausted(f"{failure}; renew or raise the plan, or wait for its next month")
-        return failure
-
-    def error_detail(self, response: httpx.Response) -> str:
-        """Return ``error``."""
-        try:
-            match wire.read_json(response.content):
-                case {"error": str(message)}:
-                    return wire.excerpt(message)
-        except ValueError:
-            pass
-        return super().error_detail(response)
 
     def read(self, query: ItemQuery, document: Any) -> Answer:
         """Read a result page; errors can come with status 200."""

@@ -32,7 +32,6 @@ from resources.sources.base import (
     PermanentError,
     QuotaExhausted,
     RetryableError,
-    Source,
     SourceError,
     UnparsablePayload,
 )
@@ -85,7 +84,7 @@ class _Result(Wire):
     extensions: tuple[Text, ...] = ()
 
 
-class SerpApiEbaySold(Source):
+class SerpApiEbaySold(ebay_page.PageReader):
     """Sold listings of books by ISBN."""
 
     name = "serpapi_ebay_sold"
@@ -123,27 +122,6 @@ class SerpApiEbaySold(Source):
                 "api_key": credentials.require("SERPAPI_API_KEY"),
             },
         )
-
-    def error(self, response: httpx.Response) -> SourceError | None:
-        """Tell a used-up plan from asking too fast: both answer 429."""
-        failure = super().error(response)
-        if (
-            isinstance(failure, RetryableError)
-            and failure.retry_after is None
-            and ebay_page.names_plan(str(failure))
-        ):
-            return QuotaExhausted(f"{failure}; renew or raise the plan, or wait for its next month")
-        return failure
-
-    def error_detail(self, response: httpx.Response) -> str:
-        """Return ``error``."""
-        try:
-            match wire.read_json(response.content):
-                case {"error": str(message)}:
-                    return wire.excerpt(message)
-        except ValueError:
-            pass
-        return super().error_detail(response)
 
     def read(self, query: ItemQuery, document: Any) -> Answer:
         """Read a result page; errors can come with status 200."""
