@@ -5,10 +5,9 @@ sources), and once at scale: 1,000,000 scans against an index of two sources, wh
 1,000,000 to 10,000,000 rows while the scans stay the same.
 """
 
-import sqlite3
 from collections.abc import Iterator, Sequence
-from itertools import islice
-from typing import Any, cast
+from decimal import Decimal
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -26,8 +25,6 @@ FOUR = (
 TWO = ("sandbox:open_library", "sandbox:searchapi_ebay_sold")
 EARLIER_SCANS = 10_000
 """Pending scans that were decided before and wait for their answers."""
-
-BATCH = 10_000
 
 
 def prepare(place: Place) -> Found:
@@ -131,88 +128,84 @@ def ours(place: Place) -> Found:
 def row_by_row(place: Place) -> Found:
     """Ask the index scan by scan and source by source, over one connection.
 
-    The driver's own cursor with one parameterised statement, decisions written by
-    executemany in one transaction.
+    As one would write it here: the platform's connection, one parameterised statement a
+    question and one a decision, all in one transaction.
     """
     database = Database(place.url)
+    decisions = t.enrichment_decisions
     with Stopwatch() as watch, database.begin() as connection:
-        raw = cast(Any, connection.connection.driver_connection)
-        mark = "?" if isinstance(raw, sqlite3.Connection) else "%s"
-        cursor = raw.cursor()
-        now = NOW.isoformat(timespec="microseconds") if mark == "?" else NOW
-        cursor.execute(
-            "INSERT INTO decision_batches (run_id, decided_at) "
-            f"VALUES ('benchmark', {mark}) RETURNING id",
-            (now,),
-        )
-        (batch,) = cursor.fetchone()
-        decisions = _decisions(cursor, mark, now, batch)
-        insert = (
-            "INSERT INTO enrichment_decisions (scan_id, batch_id, calls_to_make, calls_saved, "
-            f"cost_usd, saved_usd, reasons) VALUES ({', '.join([mark] * 7)})"
-        )
-        while rows := list(islice(decisions, BATCH)):
-            _write(raw.cursor(), insert, rows)
+        batch = connection.execute(
+            sa.insert(t.decision_batches)
+            .values(run_id="benchmark", decided_at=NOW)
+            .returning(t.decision_batches.c.id)
+        ).scalar_one()
+        insert = sa.insert(decisions)
+        for decision in _decisions(connection):
+            connection.execute(insert, {"batch_id": batch, **decision})
     return Found(watch.seconds, _outcome(database))
 
 
-def _decisions(cursor: Any, mark: str, now: Any, batch: int) -> Iterator[tuple[Any, ...]]:
-    cursor.execute("SELECT name, cost_per_call_usd FROM data_sources WHERE is_active ORDER BY name")
-    sources = cursor.fetchall()
-    cursor.execute(
-        "SELECT id, item_id FROM scans WHERE processed_at IS NULL AND status = 'accepted' AND NOT "
-        "EXISTS (SELECT 1 FROM enrichment_decisions d WHERE d.scan_id = scans.id) ORDER BY id"
+def _decisions(connection: sa.Connection) -> Iterator[dict[str, Any]]:
+    scans, index, decided = t.scans.c, t.unified_index.c, t.enrichment_decisions.c
+    sources = connection.execute(
+        sa.select(t.data_sources.c.name, t.data_sources.c.cost_per_call_usd)
+        .where(t.data_sources.c.is_active)
+        .order_by(t.data_sources.c.name)
+    ).all()
+    is_pending = sa.and_(scans.processed_at.is_(None), scans.status == "accepted")
+    pending = connection.execute(
+        sa.select(scans.id, scans.item_id)
+        .where(is_pending, ~sa.exists().where(decided.scan_id == scans.id))
+        .order_by(scans.id)
+    ).all()
+    waiting = dict(
+        connection.execute(
+            sa.select(scans.item_id, decided.reasons)
+            .join(t.enrichment_decisions, decided.scan_id == scans.id)
+            .where(is_pending)
+        ).tuples()
     )
-    pending = cursor.fetchall()
-    cursor.execute(
-        "SELECT s.item_id, d.reasons FROM scans s JOIN enrichment_decisions d ON d.scan_id = s.id "
-        "WHERE s.processed_at IS NULL AND s.status = 'accepted'"
-    )
-    waiting = dict(cursor.fetchall())
-    question = (
-        "SELECT result, misses, completeness, next_due_at, last_fetched_at FROM unified_index "
-        f"WHERE item_id = {mark} AND source = {mark}"
-    )
+    question = sa.select(
+        *(index.result, index.misses, index.completeness),
+        *(index.next_due_at, index.last_fetched_at),
+    ).where(index.item_id == sa.bindparam("item"), index.source == sa.bindparam("source"))
     seen: set[str] = set()
     for scan, item in pending:
         repeated, standing = item in seen, waiting.get(item)
         seen.add(item)
-        text, asked, skipped, cost, saved = "|", 0, 0, 0, 0
+        text, asked, skipped = "|", 0, 0
+        cost, saved = Decimal(0), Decimal(0)
         for source, usd in sources:
-            if repeated:
-                reason = "duplicate"
-            else:
-                cursor.execute(question, (item, source))
-                reason = _reason(cursor.fetchone(), now, standing, source)
+            reason = "duplicate"
+            if not repeated:
+                row = connection.execute(question, {"item": item, "source": source}).first()
+                reason = _reason(row, standing, source)
             if reason in ASK_REASONS:
                 text, asked, cost = f"{text}ask:{source}:{reason}|", asked + 1, cost + usd
             else:
                 text, skipped, saved = f"{text}skip:{source}:{reason}|", skipped + 1, saved + usd
-        yield scan, batch, asked, skipped, cost, saved, text
+        yield {
+            "scan_id": scan,
+            "calls_to_make": asked,
+            "calls_saved": skipped,
+            "cost_usd": cost,
+            "saved_usd": saved,
+            "reasons": text,
+        }
 
 
-def _reason(row: Sequence[Any] | None, now: Any, standing: str | None, source: str) -> str:
+def _reason(row: sa.Row[Any] | None, standing: str | None, source: str) -> str:
     waits = standing is not None and f"|ask:{source}:" in standing
     if row is None:
         return "duplicate" if waits else "new"
     result, misses, completeness, next_due_at, last_fetched_at = row
-    if waits and last_fetched_at < now:
+    if waits and last_fetched_at < NOW:
         return "duplicate"
-    if next_due_at > now:
+    if next_due_at > NOW:
         return "fresh" if result == "found" and misses == 0 else "backoff"
     if completeness is not None and completeness < LOW_QUALITY:
         return "low_quality"
     return "stale"
-
-
-def _write(cursor: Any, insert: str, rows: list[tuple[Any, ...]]) -> None:
-    if isinstance(cursor, sqlite3.Cursor):
-        cursor.executemany(insert, rows)
-        return
-    # psycopg2's executemany waits for each row's answer; this is its documented remedy.
-    from psycopg2.extras import execute_batch  # type: ignore[import-untyped]
-
-    execute_batch(cursor, insert, rows, page_size=1_000)
 
 
 def _outcome(database: Database) -> dict[str, Any]:

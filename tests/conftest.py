@@ -1,8 +1,12 @@
 """Fixtures that every test may use: databases, Dagster instances, state directories.
 
+A migrated database is a copy of one that was migrated once: the migrations have tests of their
+own, and took a third of all others' time.
+
 No fixture of one area belongs here, and nothing that knows a table or an asset.
 """
 
+import functools
 import os
 import shutil
 import tempfile
@@ -115,15 +119,25 @@ def postgres_server_url(
 @pytest.fixture
 def postgres_url(postgres_server_url: DatabaseUrl) -> Iterator[DatabaseUrl]:
     """An empty PostgreSQL database, dropped after the test."""
-    name = f"pricing_test_{uuid.uuid4().hex[:16]}"
-    with _administration(postgres_server_url) as connection:
-        connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
-    url = make_url(str(postgres_server_url)).set(database=name)
-    try:
-        yield DatabaseUrl(url.render_as_string(hide_password=False))
-    finally:
-        with _administration(postgres_server_url) as connection:
-            connection.exec_driver_sql(f'DROP DATABASE "{name}" WITH (FORCE)')
+    with _postgres_database(postgres_server_url) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server_url: DatabaseUrl) -> Iterator[str]:
+    """The name of a migrated PostgreSQL database that nobody is connected to."""
+    with _postgres_database(postgres_server_url) as url:
+        _migrate(url)
+        yield str(make_url(str(url)).database)
+
+
+@functools.cache
+def sqlite_template() -> bytes:
+    """The file of a migrated SQLite database."""
+    with tempfile.TemporaryDirectory(prefix="pricing-template-") as directory:
+        path = Path(directory) / "pricing.db"
+        _migrate(f"sqlite:///{path}")
+        return path.read_bytes()
 
 
 @pytest.fixture(params=DATABASES)
@@ -133,6 +147,19 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> DatabaseUrl:
         return DatabaseUrl(f"sqlite:///{tmp_path / 'pricing.db'}")
     url: DatabaseUrl = request.getfixturevalue("postgres_url")
     return url
+
+
+@pytest.fixture(params=DATABASES)
+def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DatabaseUrl]:
+    """A migrated database with nothing in it, once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        path = tmp_path / "pricing.db"
+        path.write_bytes(sqlite_template())
+        yield DatabaseUrl(f"sqlite:///{path}")
+        return
+    server = request.getfixturevalue("postgres_server_url")
+    with _postgres_database(server, request.getfixturevalue("postgres_template")) as url:
+        yield url
 
 
 @pytest.fixture(params=DATABASES)
@@ -161,6 +188,29 @@ def _with_driver(url: str) -> DatabaseUrl:
 def _shared_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.getbasetemp()
     return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@contextmanager
+def _postgres_database(server_url: str, template: str = "template1") -> Iterator[DatabaseUrl]:
+    name = f"pricing_test_{uuid.uuid4().hex[:16]}"
+    with _administration(server_url) as connection:
+        connection.exec_driver_sql(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    url = make_url(str(server_url)).set(database=name)
+    try:
+        yield DatabaseUrl(url.render_as_string(hide_password=False))
+    finally:
+        with _administration(server_url) as connection:
+            connection.exec_driver_sql(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def _migrate(url: str) -> None:
+    # Not before the run is cut off from the developer's settings.
+    from pricing_assets.schema.migrate import upgrade
+    from resources.database import Database
+
+    database = Database(url)
+    upgrade(database)
+    database.close()
 
 
 @contextmanager

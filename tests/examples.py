@@ -19,7 +19,6 @@ from pricing_assets.core.answers import Answer, FetchResult, ItemQuery, Listing,
 from pricing_assets.core.items import item_id
 from pricing_assets.core.metadata import MetadataVersion, completeness, merge
 from pricing_assets.schema import tables as t
-from pricing_assets.schema.migrate import upgrade
 from pricing_assets.store.answers import SourceFacts, commit_replies
 from pricing_assets.store.intake import IntakeCount, Readings, store_scans
 from pricing_assets.store.source_settings import declare_agreement
@@ -59,10 +58,9 @@ READING = pa.schema(
 
 
 @pytest.fixture
-def database(database_url: DatabaseUrl) -> Iterator[Database]:
+def database(migrated_url: DatabaseUrl) -> Iterator[Database]:
     """A migrated database with the sources registered, once on SQLite and once on PostgreSQL."""
-    with_schema = Database(database_url)
-    upgrade(with_schema)
+    with_schema = Database(migrated_url)
     register(with_schema)
     agree(with_schema)
     yield with_schema

@@ -33,7 +33,7 @@ from resources.database import AnySelect, Database
 from resources.sandbox.catalogue import bundled_catalogue
 from resources.sandbox.process import SandboxProcess
 from resources.settings import Settings
-from tests.conftest import ROOT
+from tests.conftest import ROOT, sqlite_template
 
 SANDBOX_SOURCES = (
     *("booksrun", "ebay_browse", "google_books", "open_library", "searchapi_ebay_sold"),
@@ -175,6 +175,8 @@ def new_platform(directory: Path, sandbox_url: str, clock: Clock) -> Iterator[Pl
     """A platform on SQLite under a directory."""
     write_instance_file(directory / "dagster_home")
     home = directory / "home"
+    home.mkdir(parents=True)
+    (home / "pricing.db").write_bytes(sqlite_template())
     settings = Settings(
         home=home,
         database_url=f"sqlite:///{home}/pricing.db",

@@ -13,12 +13,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pricing_assets.schema.migrate import upgrade
 from pricing_assets.store.sources import register_sources
 from pricing_assets.store.training_places import Build, shown
 from pricing_assets.store.training_set import build_month
 from resources.database import Database
 from resources.sources import registered_sources
+from tests.conftest import sqlite_template
 from tests.examples import ASKS, COMPLETE, NOON, SOLD, agree, commit, listing, reply, scan
 
 OCTOBER, NOVEMBER = "2026-10", "2026-11"
@@ -97,8 +97,8 @@ def fill_two_months(database: Database) -> None:
 def built_sets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BuiltSets]:
     """October and November of a SQLite database, built by policy v1."""
     directory = tmp_path_factory.mktemp("sets")
+    (directory / "pricing.db").write_bytes(sqlite_template())
     database = Database(f"sqlite:///{directory / 'pricing.db'}")
-    upgrade(database)
     register_sources(database, registered_sources(), "")
     agree(database)
     fill_two_months(database)

@@ -23,9 +23,9 @@ EMMA: dict[str, str | int] = {
 
 
 @pytest.fixture
-def reviewed(home: Path, database_url: DatabaseUrl, monkeypatch: pytest.MonkeyPatch) -> DatabaseUrl:
+def reviewed(home: Path, migrated_url: DatabaseUrl, monkeypatch: pytest.MonkeyPatch) -> DatabaseUrl:
     """A platform with three books that look like one edition, and one that does not."""
-    monkeypatch.setenv("PRICING_DATABASE_URL", database_url)
+    monkeypatch.setenv("PRICING_DATABASE_URL", migrated_url)
     monkeypatch.setenv("PRICING_NOW", NOON.isoformat())
     with open_database(Settings.from_env()) as database:
         register_sources(database, registered_sources(), "")
@@ -34,7 +34,7 @@ def reviewed(home: Path, database_url: DatabaseUrl, monkeypatch: pytest.MonkeyPa
             learn(database, number, {**EMMA, "work_key": f"OL{number}W"})
         learn(database, 4, {**EMMA, "title": "Persuasion"})
         assign_works(database, now=NOON)
-    return database_url
+    return migrated_url
 
 
 def test_the_pairs_are_listed_decided_and_gone(reviewed: DatabaseUrl) -> None:

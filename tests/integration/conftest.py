@@ -15,7 +15,7 @@ __all__ = ("sandbox_url",)
 def platform(
     tmp_path: Path,
     sandbox_url: str,
-    database_url: DatabaseUrl,
+    migrated_url: DatabaseUrl,
     dagster_instance: dg.DagsterInstance,
 ) -> Platform:
     """A platform with nothing in it, on each database and each instance file.
@@ -24,7 +24,7 @@ def platform(
     """
     settings = Settings(
         home=tmp_path / "home",
-        database_url=str(database_url),
+        database_url=str(migrated_url),
         profile="sandbox",
         sandbox_url=sandbox_url,
         inbox_settle_seconds=0,

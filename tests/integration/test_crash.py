@@ -75,11 +75,11 @@ def slow_sandbox() -> Iterator[str]:
 
 
 @pytest.fixture
-def platform(tmp_path: Path, database_url: DatabaseUrl, slow_sandbox: str) -> Iterator[Platform]:
+def platform(tmp_path: Path, migrated_url: DatabaseUrl, slow_sandbox: str) -> Iterator[Platform]:
     write_instance_file(tmp_path / "dagster_home")
     settings = Settings(
         home=tmp_path / "home",
-        database_url=str(database_url),
+        database_url=str(migrated_url),
         profile="sandbox",
         sandbox_url=slow_sandbox,
         inbox_settle_seconds=0,

@@ -11,7 +11,7 @@ from sensors.new_scans import new_scans
 from tests.runs import Platform, drop, isbns, metadata
 
 crossed = pytest.mark.parametrize(
-    ("database_url", "dagster_instance"),
+    ("migrated_url", "dagster_instance"),
     [("sqlite", "postgresql"), ("postgresql", "sqlite")],
     indirect=True,
 )

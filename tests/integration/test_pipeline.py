@@ -29,7 +29,7 @@ SECRETS = (
 )
 
 crossed = pytest.mark.parametrize(
-    ("database_url", "dagster_instance"),
+    ("migrated_url", "dagster_instance"),
     [("sqlite", "postgresql"), ("postgresql", "sqlite")],
     indirect=True,
 )

@@ -132,12 +132,12 @@ def test_a_transaction_that_fails_leaves_nothing(database: Database) -> None:
 
 
 def test_two_writers_of_the_same_books_wait_for_each_other(
-    database: Database, database_url: DatabaseUrl
+    database: Database, migrated_url: DatabaseUrl
 ) -> None:
     numbers, failures, start = list(range(6_000)), [], threading.Barrier(2)
 
     def store(order: list[int], user_id: str) -> None:
-        other = Database(database_url)
+        other = Database(migrated_url)
         reading = readings(order, origin=user_id)
         start.wait()
         try:
