@@ -173,6 +173,7 @@ class Database:
         if backend.startswith("postgresql"):
             parsed = parsed.set(drivername="postgresql+psycopg2")
             self.engine = sa.create_engine(parsed, pool_pre_ping=True)
+            self._arrow_pool = _arrow_pool(parsed)
         elif backend == "sqlite":
             if parsed.database and parsed.database != ":memory:":
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
@@ -195,6 +196,8 @@ class Database:
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
+        if self.dialect == "postgresql":
+            self._arrow_pool.dispose()
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
@@ -272,7 +275,9 @@ class Database:
         """Open a transaction that takes Arrow; commits at the end, rolls back on an error."""
         if self.dialect == "postgresql":
             with self._adbc() as connection:
-                yield _PostgresBulk(self, connection)
+                staging = _PostgresBulk(self, connection)
+                yield staging
+                staging.drop_staged()
                 connection.commit()
             return
         with self.begin() as sqlite_connection:
@@ -287,11 +292,14 @@ class Database:
 
     @contextmanager
     def _adbc(self) -> Iterator[Any]:
-        from adbc_driver_postgresql import dbapi
-
-        url = self.engine.url.set(drivername="postgresql")
-        with dbapi.connect(url.render_as_string(hide_password=False)) as connection:
+        connection = self._arrow_pool.connect()
+        try:
             yield connection
+        except BaseException:
+            # It may be in the middle of a COPY: nobody else gets it.
+            connection.invalidate()
+            raise
+        connection.close()
 
 
 class Bulk:
@@ -373,6 +381,7 @@ class _PostgresBulk(Bulk):
     def __init__(self, database: Database, connection: Any) -> None:
         super().__init__(database)
         self._connection = connection
+        self._staged: list[str] = []
 
     def execute(self, statement: Executable) -> int:
         with self._connection.cursor() as cursor:
@@ -392,9 +401,15 @@ class _PostgresBulk(Bulk):
         return self.insert_from(table, sa.select(*staged.columns), update=update)
 
     def _load(self, table: sa.Table, data: pa.Table) -> None:
+        self._staged.append(table.name)
         with self._connection.cursor() as cursor:
             cursor.adbc_ingest(table.name, data, mode="create", temporary=True)
             cursor.execute(f'ANALYZE "{table.name}"')
+
+    def drop_staged(self) -> None:
+        with self._connection.cursor() as cursor:
+            for name in self._staged:
+                cursor.execute(f'DROP TABLE "{name}"')
 
 
 class _SqliteBulk(Bulk):
@@ -440,6 +455,25 @@ class _SqliteBulk(Bulk):
     def drop_staged(self) -> None:
         for name in self._staged:
             self._connection.exec_driver_sql(f'DROP TABLE temp."{name}"')
+
+
+def _arrow_pool(url: sa.URL) -> sa.pool.Pool:
+    """Return the pool of connections that move Arrow: making one takes 40 ms."""
+    from adbc_driver_postgresql import dbapi
+
+    name = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    pool = sa.pool.QueuePool(lambda: dbapi.connect(name), pool_size=2, max_overflow=-1)
+
+    def ping(connection: Any, _record: Any, _proxy: Any) -> None:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+        except dbapi.Error as error:
+            # The server was restarted meanwhile: the pool makes another.
+            raise sa.exc.DisconnectionError(str(error)) from None
+
+    sa.event.listen(pool, "checkout", ping)
+    return pool
 
 
 def redacted(message: str) -> str:

@@ -276,6 +276,31 @@ def test_arrow_is_read_in_batches(database: Database) -> None:
         assert [batch.num_rows for batch in batches] == [1_000, 1_000, 500]
 
 
+def test_a_reader_that_is_left_half_way_disturbs_nobody(database: Database) -> None:
+    database.upsert(NAMED, named(*((number, f"{number}") for number in range(100))))
+    for _ in range(3):
+        batches = database.iter_arrow(sa.select(NAMED.c.id).order_by(NAMED.c.id), batch_rows=10)
+        assert next(batches).num_rows > 0
+        batches.close()
+    assert database.read_arrow(sa.select(NAMED.c.id)).num_rows == 100
+
+
+def test_a_connection_that_the_server_closed_is_replaced(postgres_url: DatabaseUrl) -> None:
+    database = Database(postgres_url)
+    SCHEMA.create_all(database.engine)
+    database.upsert(NAMED, named((1, "before")))
+    administration = sa.create_engine(str(postgres_url), poolclass=sa.NullPool)
+    with administration.connect() as connection:
+        ended = connection.exec_driver_sql(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        ).scalar()
+    assert ended == 2
+    database.upsert(NAMED, named((2, "after")))
+    assert [name for _, name, _ in stored(database)] == ["before", "after"]
+    database.close()
+
+
 @given(texts)
 @ON_ONE_DATABASE
 def test_a_literal_reaches_the_database_as_it_is(database: Database, text: str) -> None:
