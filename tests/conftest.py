@@ -51,8 +51,14 @@ class DatabaseUrl(str):
         return repr(make_url(str(self)).render_as_string(hide_password=True))
 
 
+MEMORY = Path("/dev/shm")
+MEMORY_BYTES = 4 * 1024**3
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Cut the run off from the developer's settings and credentials before any import of ours."""
+    if "TMPDIR" not in os.environ and _has_room(MEMORY):
+        os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
     for name in list(os.environ):
         ours = name.startswith(("PRICING_", "DAGSTER_")) and name not in KEPT_VARIABLES
         if ours or name.endswith(CREDENTIAL_ENDINGS):
@@ -64,6 +70,10 @@ def pytest_configure(config: pytest.Config) -> None:
     home = tempfile.mkdtemp(prefix="pricing-no-home-")
     os.environ["PRICING_HOME"] = home
     config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
+
+
+def _has_room(directory: Path) -> bool:
+    return os.access(directory, os.W_OK) and shutil.disk_usage(directory).free > NEEDED_BYTES
 
 
 @pytest.fixture(scope="session")

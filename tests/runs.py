@@ -4,12 +4,15 @@ Nothing here stands in for anything: the sandbox is a process that is asked over
 run is recorded in an instance, a database is migrated.
 """
 
+import atexit
+import functools
 import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -147,10 +150,21 @@ def evaluation(
     return found
 
 
-def write_instance_file(home: Path) -> None:
-    """Make a directory a Dagster home with the project's own instance file."""
-    home.mkdir(parents=True, exist_ok=True)
+def make_dagster_home(home: Path) -> None:
+    """Make a directory a Dagster home with the project's own instance file, and no run yet."""
+    shutil.copytree(_dagster_home(), home, dirs_exist_ok=True)
+
+
+@functools.cache
+def _dagster_home() -> Path:
+    """A home whose storage is there: to create its tables takes a second."""
+    home = Path(tempfile.mkdtemp(prefix="pricing-dagster-home-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
     shutil.copyfile(ROOT / "dagster_home" / "dagster.yaml", home / "dagster.yaml")
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        assert instance.get_runs_count() == 0
+        assert instance.all_instigator_state() == []
+    return home
 
 
 NOON = datetime(2026, 10, 20, 12, tzinfo=UTC)
@@ -173,7 +187,7 @@ def platform(tmp_path: Path, sandbox_url: str) -> Iterator[Platform]:
 @contextmanager
 def new_platform(directory: Path, sandbox_url: str, clock: Clock) -> Iterator[Platform]:
     """A platform on SQLite under a directory."""
-    write_instance_file(directory / "dagster_home")
+    make_dagster_home(directory / "dagster_home")
     home = directory / "home"
     home.mkdir(parents=True)
     (home / "pricing.db").write_bytes(sqlite_template())

@@ -13,7 +13,7 @@ from pricing_assets.cli import pricing
 from pricing_assets.schema import tables as t
 from resources.clock import Clock
 from resources.settings import Settings
-from tests.runs import NOON, isbns, new_platform, pricing_here, write_instance_file
+from tests.runs import NOON, isbns, make_dagster_home, new_platform, pricing_here
 from tests.runs import pricing as run_pricing
 
 BOOKS = isbns(12)
@@ -31,7 +31,7 @@ class Ran:
 @pytest.fixture(scope="session")
 def ran(tmp_path_factory: pytest.TempPathFactory, sandbox_url: str) -> Ran:
     directory = tmp_path_factory.mktemp("ran")
-    write_instance_file(directory / "dagster_home")
+    make_dagster_home(directory / "dagster_home")
     home = directory / "home"
     env = {
         "PRICING_HOME": str(home),

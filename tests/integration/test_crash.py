@@ -31,9 +31,9 @@ from tests.runs import (
     Platform,
     asked,
     isbns,
+    make_dagster_home,
     new_platform,
     valued_items,
-    write_instance_file,
 )
 
 BOOKS = isbns(150)
@@ -76,7 +76,7 @@ def slow_sandbox() -> Iterator[str]:
 
 @pytest.fixture
 def platform(tmp_path: Path, migrated_url: DatabaseUrl, slow_sandbox: str) -> Iterator[Platform]:
-    write_instance_file(tmp_path / "dagster_home")
+    make_dagster_home(tmp_path / "dagster_home")
     settings = Settings(
         home=tmp_path / "home",
         database_url=str(migrated_url),

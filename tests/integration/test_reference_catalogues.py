@@ -12,8 +12,8 @@ from pricing_assets.schema import tables as t
 from resources.database import Database
 from resources.scan_files import LINE_REASONS
 from resources.settings import Settings
+from tests.runs import make_dagster_home
 from tests.runs import pricing as run_pricing
-from tests.runs import write_instance_file
 
 CATALOGUES = {
     "goodbooks10k_books.csv": 6_997,
@@ -70,7 +70,7 @@ def test_every_row_is_accepted_or_rejected_with_its_reason(
 
 @pytest.mark.slow
 def test_a_real_catalogue_goes_all_the_way(books: Path, pricing_home: Path, tmp_path: Path) -> None:
-    write_instance_file(tmp_path / "dagster_home")
+    make_dagster_home(tmp_path / "dagster_home")
     done = run_pricing(
         *("demo", "--catalogue", str(books / "goodbooks10k_books.csv"), "--books", "100"),
         env={"DAGSTER_HOME": str(tmp_path / "dagster_home")},

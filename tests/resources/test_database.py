@@ -281,7 +281,7 @@ def test_a_reader_that_is_left_half_way_disturbs_nobody(database: Database) -> N
     for _ in range(3):
         batches = database.iter_arrow(sa.select(NAMED.c.id).order_by(NAMED.c.id), batch_rows=10)
         assert next(batches).num_rows > 0
-        batches.close()
+        del batches
     assert database.read_arrow(sa.select(NAMED.c.id)).num_rows == 100
 
 
