@@ -51,7 +51,7 @@ class DatabaseUrl(str):
         return repr(make_url(str(self)).render_as_string(hide_password=True))
 
 
-MEMORY = Path("/dev/shm")  # noqa: S108
+MEMORY = Path("/dev/shm")
 """Where Linux keeps files in memory: thousands of databases are made here and thrown away, and
 half of the time would be the disk's. TMPDIR names another place."""
 

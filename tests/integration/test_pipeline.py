@@ -169,7 +169,9 @@ def everything_stored(platform: Platform) -> Iterator[tuple[str, str]]:
         engine.dispose()
 
 
-@crossed
+@pytest.mark.parametrize(
+    ("migrated_url", "dagster_instance"), [("postgresql", "postgresql")], indirect=True
+)
 def test_no_secret_is_written_anywhere(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     url = make_url(platform.settings.database_url)
     if url.get_backend_name() == "postgresql":
