@@ -327,6 +327,14 @@ class Bulk:
         self._load(table, conformed)
         return table
 
+    def stage_from(self, rows: AnySelect, key: str) -> sa.Table:
+        """Load the rows of a select into a temporary table, to be looked up by a column."""
+        table = self.stage(self._database.arrow_schema(rows).empty_table())
+        self.insert_from(table, rows)
+        self.execute(sa.schema.CreateIndex(sa.Index(f"{table.name}_{key}", table.columns[key])))
+        self._analyze(table)
+        return table
+
     def upsert(self, table: sa.Table, data: pa.Table, *, update: Iterable[str] = ()) -> int:
         """Insert rows; where the primary key exists, overwrite the `update` columns only.
 
@@ -362,6 +370,9 @@ class Bulk:
 
     def _load(self, table: sa.Table, data: pa.Table) -> None:
         raise NotImplementedError
+
+    def _analyze(self, table: sa.Table) -> None:
+        """Tell the planner what a temporary table holds, where it does not look by itself."""
 
 
 _Insert = postgresql.Insert | sqlite.Insert
@@ -404,6 +415,10 @@ class _PostgresBulk(Bulk):
         self._staged.append(table.name)
         with self._connection.cursor() as cursor:
             cursor.adbc_ingest(table.name, data, mode="create", temporary=True)
+        self._analyze(table)
+
+    def _analyze(self, table: sa.Table) -> None:
+        with self._connection.cursor() as cursor:
             cursor.execute(f'ANALYZE "{table.name}"')
 
     def drop_staged(self) -> None:

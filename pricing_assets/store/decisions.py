@@ -70,7 +70,10 @@ def decide(database: Database, *, now: datetime, run_id: str) -> Decided:
     with database.bulk() as bulk:
         if database.dialect == "postgresql":
             bulk.execute(sa.select(sa.func.pg_advisory_xact_lock(DECIDING_LOCK)))
-        rows = decision_rows(database, sources, spent, now=now, batch=batch)
+        # Looked up by item: joined as it stands it is read anew for every scan, where
+        # PostgreSQL expects one scan and gets a million.
+        queued = bulk.stage_from(sa.select(standing(now)), "item_id")
+        rows = decision_rows(database, sources, spent, queued, now=now, batch=batch)
         scans = bulk.insert_from(
             t.enrichment_decisions,
             rows,
@@ -98,14 +101,19 @@ def decision_rows(
     database: Database,
     sources: Sequence[Askable],
     spent: Mapping[str, Budget],
+    queued: sa.FromClause,
     *,
     now: datetime,
     batch: int,
 ) -> AnySelect:
-    """Return the select that gives the decisions for all pending scans, set-based."""
+    """Return the select that gives the decisions for all pending scans, set-based.
+
+    Args:
+        queued: What earlier decisions asked for, as `queue.standing` gives it.
+    """
     if not sources:
         raise ValueError("no source is active: set the credentials of one, or use the sandbox")
-    reasoned = _reasoned(database, _undecided(now), sources, now=now)
+    reasoned = _reasoned(database, _undecided(queued, now), sources, now=now)
     # The subquery stands alone, or every use of a reason would be worked out anew.
     row = _within_budgets(reasoned, sources, spent).offset(0).subquery("reasoned")
     reasons = [row.c[f"reason_{number}"] for number in range(len(sources))]
@@ -200,9 +208,9 @@ long as reading the index."""
 _SAVING = [code for reason, code in _CODES.items() if reason in SKIP_REASONS.keys() - PUT_OFF]
 
 
-def _undecided(now: datetime) -> AnySelect:
+def _undecided(queued: sa.FromClause, now: datetime) -> AnySelect:
     """Return the pending scans to decide, with what already waits in the queue for their item."""
-    scans, decisions, queued = t.scans, t.enrichment_decisions, standing(now)
+    scans, decisions = t.scans, t.enrichment_decisions
     put_off = decisions.c.deferred_until <= moment(now)
     again = sa.select(decisions.c.scan_id).where(put_off).subquery("again")
     holds = sa.exists().where(
@@ -238,56 +246,76 @@ def _reasoned(
     It is null where a source knows no such item.
     """
     row = base.subquery("base")
-    joined: sa.FromClause = row
+    joined, known = _with_index(database, row, sources, now=now)
     reasons = []
-    for number, source in enumerate(sources):
-        index = _index_of(database, row, source, number)
-        joined = joined.outerjoin(
-            index,
-            sa.true()
-            if database.dialect == "postgresql"
-            else sa.and_(index.c.item_id == row.c.item_id, index.c.source == source.name),
-        )
-        due, lease = index.c.next_due_at, index.c.lease_until
+    for number, (source, (reason, fetched)) in enumerate(zip(sources, known, strict=True)):
         waits = sa.and_(
             row.c.standing.is_not(None),
             asks_for(row.c.standing, sa.literal(source.name)),
-            sa.or_(index.c.last_fetched_at.is_(None), index.c.last_fetched_at < row.c.since),
+            sa.or_(fetched.is_(None), fetched < row.c.since),
         )
-        reason = sa.case(
-            (row.c.place > 1, _CODES["duplicate"]),
-            (waits, _CODES["duplicate"]),
-            (lease > moment(now), _CODES["leased"]),
-            (index.c.last_fetched_at.is_(None), _CODES["new"]),
-            (
-                due > moment(now),
-                sa.case(
-                    (sa.and_(index.c.result == "found", index.c.misses == 0), _CODES["fresh"]),
-                    else_=_CODES["backoff"],
-                ),
-            ),
-            (index.c.completeness < LOW_QUALITY, _CODES["low_quality"]),
-            else_=_CODES["stale"],
+        decided = sa.case(
+            (sa.or_(row.c.place > 1, waits), _CODES["duplicate"]),
+            else_=sa.func.coalesce(reason, _CODES["new"]),
         )
         knows = row.c.category.in_(source.categories)
-        reasons.append(sa.case((knows, reason)).label(f"reason_{number}"))
+        reasons.append(sa.case((knows, decided)).label(f"reason_{number}"))
     return sa.select(row.c.scan_id, row.c.item_id, row.c.again, *reasons).select_from(joined)
 
 
-def _index_of(database: Database, row: sa.Subquery, source: Askable, number: int) -> sa.FromClause:
-    """Return the index's row for an item and a source.
+def _with_index(
+    database: Database, row: sa.Subquery, sources: Sequence[Askable], *, now: datetime
+) -> tuple[sa.FromClause, list[tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]]]]:
+    """Return the scans joined to the index and, by source, what it says: reason, last fetch.
 
-    A lateral join with a limit makes PostgreSQL look each up, whatever it thinks of the tables'
-    sizes: a join by hash would read the whole index for every batch of scans.
+    Of scans that repeat another's item nothing is looked up.
     """
-    index = t.unified_index.alias(f"index_{number}")
-    if database.dialect != "postgresql":
-        return index
-    return (
-        sa.select(index)
-        .where(index.c.item_id == row.c.item_id, index.c.source == source.name)
-        .limit(1)
-        .lateral(f"of_{number}")
+    is_first = row.c.place == 1
+    if database.dialect == "postgresql":
+        # All of an item's rows in one look-up. A lateral join is one look-up for each scan,
+        # whatever the planner thinks of the tables' sizes: a join by hash would read the whole
+        # index for every batch of scans.
+        index = t.unified_index.alias("of_source")
+        facts = [
+            sa.func.max(sa.case((index.c.source == source.name, fact))).label(f"{name}_{number}")
+            for number, source in enumerate(sources)
+            for name, fact in (
+                ("reason", _reason_of(index, now)),
+                ("fetched", index.c.last_fetched_at),
+            )
+        ]
+        of_item = (
+            sa.select(*facts).where(index.c.item_id == row.c.item_id, is_first).lateral("of_item")
+        )
+        return row.join(of_item, sa.true()), [
+            (of_item.c[f"reason_{number}"], of_item.c[f"fetched_{number}"])
+            for number in range(len(sources))
+        ]
+    joined: sa.FromClause = row
+    known = []
+    for number, source in enumerate(sources):
+        index = t.unified_index.alias(f"index_{number}")
+        same = sa.and_(index.c.item_id == row.c.item_id, index.c.source == source.name, is_first)
+        joined = joined.outerjoin(index, same)
+        fetched: sa.ColumnElement[Any] = index.c.last_fetched_at
+        known.append((_reason_of(index, now), fetched))
+    return joined, known
+
+
+def _reason_of(index: sa.FromClause, now: datetime) -> sa.ColumnElement[Any]:
+    """Return the code of the reason that a row of the index gives; `new` where there is none."""
+    return sa.case(
+        (index.c.lease_until > moment(now), _CODES["leased"]),
+        (index.c.last_fetched_at.is_(None), _CODES["new"]),
+        (
+            index.c.next_due_at > moment(now),
+            sa.case(
+                (sa.and_(index.c.result == "found", index.c.misses == 0), _CODES["fresh"]),
+                else_=_CODES["backoff"],
+            ),
+        ),
+        (index.c.completeness < LOW_QUALITY, _CODES["low_quality"]),
+        else_=_CODES["stale"],
     )
 
 
