@@ -11,13 +11,13 @@ from rich.text import Text
 
 from pricing_assets.store.price_history import PriceDay, PriceHistory
 
-ROWS = 14
-"""Rows of the terminal's chart, without its axis."""
+ROWS = 13
+"""Rows of the terminal's chart, without its axis; every third has its price."""
 
 MARKET, CARRIED, RANGE, SOLD, ABOVE, BELOW = "━", "┄", "░", "●", "▲", "▼"
 LEGEND = (
-    f"{MARKET} market  {CARRIED} carried forward: no news  {RANGE} quick to patient sale  "
-    f"{SOLD} sold  {ABOVE}{BELOW} sold beyond"
+    f"{MARKET} market  {CARRIED} carried forward  {RANGE} quick to patient  {SOLD} sold  "
+    f"{ABOVE}{BELOW} sold beyond"
 )
 _STYLES = {MARKET: "bold blue", CARRIED: "blue", RANGE: "dim", SOLD: "green"}
 
@@ -36,8 +36,7 @@ def terminal_chart(history: PriceHistory, width: int) -> Text:
     cells = _cells(history, columns, low, high)
     chart = Text(no_wrap=True)
     for row in range(ROWS):
-        # Every third row, and the lowest, has its price.
-        label = labels[row] if row % 3 == 0 or row == ROWS - 1 else ""
+        label = labels[row] if row % 3 == 0 else ""
         chart.append(f"{label:>{margin - 2}} ┤")
         for cell in cells[row]:
             chart.append(cell, _STYLES.get(cell, ""))

@@ -100,7 +100,8 @@ def price_history(
     ]
     secret = [source.source for source in hidden]
     days = list(_days(database.rows(_snapshots(item_id, first, last)), first, last, secret))
-    sales = database.rows(_sales(item_id, first, last, secret))
+    begin = days[0].day if days else first
+    sales = database.rows(_sales(item_id, begin, last, secret))
     return PriceHistory(
         days,
         [Sale(row.sold_at, row.price_usd) for row in sales],

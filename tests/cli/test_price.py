@@ -104,17 +104,17 @@ def drawn(history: PriceHistory, width: int = 80) -> list[str]:
 def test_the_market_is_drawn_where_its_price_is() -> None:
     days = [a_day(number, str(100 + number)) for number in range(30)]
     lines = drawn(a_history(days, (3, "500.00"), (20, "0.50")))
-    (rising,) = ([line.find(MARKET) for line in lines[:14] if MARKET in line],)
+    (rising,) = ([line.find(MARKET) for line in lines[:13] if MARKET in line],)
     assert rising == sorted(rising, reverse=True)
     assert len(rising) > 6
     assert ABOVE in lines[0]
-    assert BELOW in lines[13]
-    assert lines[15].split() == ["2026-09-01", "2026-09-30"]
+    assert BELOW in lines[12]
+    assert lines[14].split() == ["2026-09-01", "2026-09-30"]
 
 
 def test_a_gap_is_left_where_no_price_is_known() -> None:
     days = [a_day(0, "10"), a_day(1, None), a_day(2, None, carried=True), a_day(3, "10")]
-    (row,) = [line for line in drawn(a_history(days))[:14] if MARKET in line]
+    (row,) = [line for line in drawn(a_history(days))[:13] if MARKET in line]
     assert set(row[row.index(MARKET) : row.rindex(MARKET)]) == {MARKET, " "}
     assert drawn(a_history([a_day(0, None)])) == ["No price to draw."]
 

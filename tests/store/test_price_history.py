@@ -104,9 +104,10 @@ def test_the_sales_of_those_days_are_beside_them(database: Database) -> None:
     ]
     asked = listing("ask", "1.00", "ask", listed_at=NOON - 3 * DAY)
     commit(database, reply(1, SOLD, listings=shown), reply(1, ASKS, listings=[asked]))
-    build_day(database, TODAY, now=NOON + DAY)
+    snapshots(database, 1, {TODAY - 30 * DAY: "6.00"})
     assert history(database, 10).sales == [Sale(NOON - 3 * DAY, Decimal("7.00"))]
     assert len(history(database, 40).sales) == 2
+    assert history(database, 40, until=TODAY - 31 * DAY).days == []
 
 
 def test_a_price_is_withheld_when_its_licence_says_so(database: Database) -> None:
