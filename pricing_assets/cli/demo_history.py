@@ -300,8 +300,7 @@ def _summary(
     heading("Next")
     for category in CATEGORIES:
         for item in database.rows(_most_news(category, first)):
-            said = f"--category {category} " if category == "card" else ""
-            row(f"a {category}'s price", typed(f"pricing price {said}{item.natural_key} --days 90"))
+            row(f"a {category}'s price", typed(f"pricing price {item.natural_key} --days 90"))
     row("as a picture", "the same with --png price.png")
     if len(months) > 1:
         row("what changed", typed(f"pricing training-set diff {months[-2]} {months[-1]}"))

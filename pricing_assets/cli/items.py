@@ -1,33 +1,47 @@
 """Items as they are named on the command line."""
 
 import shlex
+from typing import Any
 
 import click
+import sqlalchemy as sa
 
 from pricing_assets.cli.errors import Refusal
+from pricing_assets.core.categories import CATEGORIES
+from pricing_assets.core.items import item_id
 from pricing_assets.core.readings import read_item
+from pricing_assets.schema import tables as t
+from resources.database import Database
 
 
-def named_item(code: str, category: str | None) -> tuple[str, str]:
-    """Return the category and the natural key of the item that a code names.
+def known_item(database: Database, code: str, category: str | None) -> sa.Row[Any]:
+    """Return the row of the item that a code names.
 
-    Raises:
-        UsageError: It names none; the message says why.
-    """
-    reading = read_item(code, category)
-    if reading.category is None or reading.natural_key is None:
-        raise click.UsageError(f"{code[:40]!r} names no item: {reading.note}")
-    return reading.category, reading.natural_key
-
-
-def never_scanned(natural_key: str, category: str | None) -> Refusal:
-    """Return the refusal of an item that is not known, with the command that makes it known.
+    A code that could stand for anything, such as a card's, names the item that has it where
+    there is one, though nobody said the category.
 
     Args:
         category: As it was said on the command line.
+
+    Raises:
+        UsageError: The code names no item; the message says why.
+        Refusal: The item was never scanned; the message says how to.
     """
+    reading = read_item(code, category)
+    if reading.category is not None and reading.natural_key is not None:
+        keys = [(reading.category, reading.natural_key)]
+    elif category is None:
+        keys = [(c.name, key) for c in CATEGORIES.values() if (key := c.natural_key(code))]
+    else:
+        keys = []
+    items = t.items
+    found = database.rows(sa.select(items).where(items.c.id.in_([item_id(*key) for key in keys])))
+    if len(found) == 1:
+        return found[0]
+    if reading.natural_key is None:
+        raise click.UsageError(f"{code[:40]!r} names no item: {reading.note}")
     said = f"--category {category} " if category else ""
-    return Refusal(
-        f"{natural_key} was never scanned. Scan it: "
-        f"pricing scan {said}{shlex.quote(natural_key)} && pricing run"
+    raise Refusal(
+        f"{reading.natural_key} was never scanned. Scan it: "
+        f"pricing scan {said}{shlex.quote(reading.natural_key)} && pricing run"
     )

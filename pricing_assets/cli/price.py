@@ -11,11 +11,9 @@ import sqlalchemy as sa
 from rich.console import Console
 
 from pricing_assets.cli.errors import Refusal
-from pricing_assets.cli.items import named_item, never_scanned
+from pricing_assets.cli.items import known_item
 from pricing_assets.cli.price_chart import picture, terminal_chart
 from pricing_assets.core.categories import CATEGORIES
-from pricing_assets.core.items import item_id
-from pricing_assets.schema import tables as t
 from pricing_assets.store.opening import open_database
 from pricing_assets.store.price_history import PriceDay, PriceHistory, price_history
 from resources.clock import Clock
@@ -30,7 +28,7 @@ MOST_DAYS = 3_650
 @click.option(
     "--category",
     type=click.Choice(list(CATEGORIES)),
-    help="What ITEM is. Without it an ISBN is a book, and sw0001 a minifigure.",
+    help="What ITEM is, where its code could be of several.",
 )
 @click.option(
     "--days",
@@ -54,39 +52,36 @@ def price(code: str, category: str | None, days: int, as_json: bool, png: Path |
     \b
     Examples:
       pricing price 9780316769174
-      pricing price --category card base1-4 --days 30
+      pricing price base1-4 --days 30
       pricing price sw0001 --json
       pricing price 9780316769174 --png price.png
     """
-    named, natural_key = named_item(code, category)
-    key, now = item_id(named, natural_key), Clock.from_env().now()
+    now = Clock.from_env().now()
     with open_database(Settings.from_env()) as database:
-        items = database.rows(sa.select(t.items.c.title).where(t.items.c.id == key))
-        if not items:
-            raise never_scanned(natural_key, category)
+        item = known_item(database, code, category)
         first = now.date() - timedelta(days=days - 1)
-        history = price_history(database, key, first=first, last=now.date(), now=now)
+        history = price_history(database, item.id, first=first, last=now.date(), now=now)
     if not history.days:
         raise Refusal(
-            f"{natural_key} has no snapshot until {now:%Y-%m-%d}. The schedule daily_snapshot "
+            f"{item.natural_key} has no snapshot until {now:%Y-%m-%d}. The schedule daily_snapshot "
             "makes those of each day in the night after it; make today's now: "
             f"dg launch --assets price_snapshots --partition {now:%Y-%m-%d}"
         )
-    title = f"{items[0].title or '(title unknown)'}  {natural_key}"
+    title = f"{item.title or '(title unknown)'}  {item.natural_key}"
     if png is not None:
         png.write_bytes(picture(history, title))
         click.echo(f"{png} written", err=as_json)
     if as_json:
-        click.echo(json.dumps([_row(day, named, natural_key) for day in history.days], indent=2))
+        click.echo(json.dumps([_row(day, item) for day in history.days], indent=2))
     elif png is None:
         _show(history, title)
 
 
-def _row(day: PriceDay, category: str, natural_key: str) -> dict[str, Any]:
+def _row(day: PriceDay, item: sa.Row[Any]) -> dict[str, Any]:
     """Return a day as JSON has it: money as text, so that it stays exact."""
     return {
-        "category": category,
-        "natural_key": natural_key,
+        "category": item.category,
+        "natural_key": item.natural_key,
         "date": day.day.isoformat(),
         "carried": day.carried,
         "simulated": day.simulated,

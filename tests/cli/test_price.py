@@ -77,6 +77,15 @@ def test_an_item_without_snapshots_is_told_what_to_run(database: Database) -> No
     assert "--partition 2026-10-20" in done.stderr
 
 
+def test_a_cards_code_names_the_card_that_is_known(database: Database) -> None:
+    scanned = pricing_here("scan", "--category", "card", "base1-4")
+    assert scanned.returncode == 0, scanned.stderr
+    for said in ((), ("--category", "card")):
+        done = pricing_here("price", *said, "base1-4")
+        assert "base1-4 has no snapshot" in done.stderr
+    assert "names no item" in pricing_here("price", "base1-5").stderr
+
+
 def a_day(number: int, market: str | None, *, spread: str = "1", carried: bool = False) -> PriceDay:
     price, around = (None, Decimal(0)) if market is None else (Decimal(market), Decimal(spread))
     values = {
