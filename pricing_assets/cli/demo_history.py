@@ -298,9 +298,10 @@ def _summary(
     row("stale", f"{known.due:,} of {known.answers:,} answers are due again")
     _say_drift(settings, months)
     heading("Next")
+    days = (now.date() - first).days + 1
     for category in CATEGORIES:
         for item in database.rows(_most_news(category, first)):
-            row(f"a {category}'s price", typed(f"pricing price {item.natural_key} --days 90"))
+            row(f"price: {category}", typed(f"pricing price {item.natural_key} --days {days}"))
     row("as a picture", "the same with --png price.png")
     if len(months) > 1:
         row("what changed", typed(f"pricing training-set diff {months[-2]} {months[-1]}"))

@@ -51,7 +51,7 @@ def test_past_days_are_lived_through_once_with_the_clock_set_to_them(
 
     state = json.loads(pricing_here("status", "--json").stdout)
     assert set(state["by_category"]) == {"book", "card", "minifigure"}
-    (shown,) = [line for line in done.stdout.splitlines() if "a book's price" in line]
+    (shown,) = [line for line in done.stdout.splitlines() if "price: book" in line]
     chart = pricing_here(*shown.split("pricing ", 1)[1].split(), "--json")
     assert any(row["market_value"] for row in json.loads(chart.stdout))
 
