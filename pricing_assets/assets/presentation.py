@@ -21,6 +21,7 @@ OWNERS = ["team:pricing"]
 
 PREVIEW_ROWS = 8
 _CELL_LENGTH = 60
+MOMENTS_LABELLED = 15
 INK, ACCENT, GRID = "#30343b", "#3b6ea8", "#dfe3e8"
 
 
@@ -98,7 +99,7 @@ def line(title: str, unit: str, points: Sequence[tuple[str, float]]) -> dg.Markd
         axes.plot([at for at, _ in points], [v for _, v in points], color=ACCENT, marker="o")
         axes.set_ylim(bottom=0)
         axes.set_ylabel(unit)
-        axes.tick_params(axis="x", rotation=30)
+        _label_some(axes, len(points))
 
     return _picture(title, draw)
 
@@ -110,10 +111,10 @@ def lines(
 
     def draw(axes: "Axes") -> None:
         for name, series in values.items():
-            axes.plot(at, series, marker="o", label=name)
+            axes.plot(at, series, marker="o", label=name, markersize=4)
         axes.set_ylim(bottom=0)
         axes.set_ylabel(unit)
-        axes.tick_params(axis="x", rotation=30)
+        _label_some(axes, len(at))
         axes.legend(frameon=False)
 
     return _picture(title, draw)
@@ -138,6 +139,12 @@ def weekly(title: str, weeks: Sequence[Week]) -> dg.MarkdownMetadataValue:
         usd.set_ylabel("USD saved")
 
     return _picture(title, draw)
+
+
+def _label_some(axes: "Axes", moments: int) -> None:
+    """Label as many of the moments as are read side by side."""
+    axes.set_xticks(range(0, moments, -(-moments // MOMENTS_LABELLED) or 1))
+    axes.tick_params(axis="x", rotation=30)
 
 
 def _picture(title: str, draw: Any) -> dg.MarkdownMetadataValue:

@@ -1,15 +1,16 @@
 """Price snapshots: the market of every item with news, at the end of each day."""
 
 import logging
-from datetime import date
+from datetime import date, datetime, timedelta
 
 import dagster as dg
 import sqlalchemy as sa
 
-from pricing_assets.assets.presentation import OWNERS, column_schema, line, preview
+from pricing_assets.assets.presentation import OWNERS, column_schema, line, lines, preview
 from pricing_assets.assets.sold_comps import sold_comps
 from pricing_assets.core.periods import FIRST_MONTH
 from pricing_assets.schema import tables as t
+from pricing_assets.store.price_history import price_history
 from pricing_assets.store.snapshots import WINDOW_DAYS, build_day
 from resources.clock import Clock
 from resources.database import Database
@@ -18,6 +19,7 @@ DAYS = dg.DailyPartitionsDefinition(start_date=f"{FIRST_MONTH}-01", end_offset=1
 """Days in UTC; the running one can be built and is provisional."""
 
 DAYS_SHOWN = 60
+ITEMS_SHOWN = 5
 
 _log = logging.getLogger(__name__)
 
@@ -71,6 +73,7 @@ def price_snapshots(
                 .where(snapshots.c.snapshot_date == last)
                 .order_by(snapshots.c.sold_count.desc(), items.c.natural_key),
             ),
+            "market_by_day": _most_sold(database, last, clock.now()),
             "items_by_day": line(
                 "Items with news, by day",
                 "items",
@@ -78,3 +81,31 @@ def price_snapshots(
             ),
         }
     )  # fmt: skip
+
+
+def _most_sold(database: Database, last: date, now: datetime) -> dg.MarkdownMetadataValue:
+    """Return the plot of what the most sold items of a day were worth until then."""
+    snapshots, items = t.price_snapshots, t.items
+    most = database.rows(
+        sa.select(items.c.id, items.c.natural_key)
+        .join(snapshots, snapshots.c.item_id == items.c.id)
+        .where(snapshots.c.snapshot_date == last, snapshots.c.market_value.is_not(None))
+        .order_by(snapshots.c.sold_count.desc(), items.c.natural_key)
+        .limit(ITEMS_SHOWN)
+    )
+    days = [last - timedelta(days=ago) for ago in reversed(range(DAYS_SHOWN))]
+    worth: dict[str, list[float]] = {}
+    simulated = False
+    for item in most:
+        history = price_history(database, item.id, first=days[0], last=last, now=now)
+        simulated |= history.simulated
+        known = {day.day: day.market for day in history.days if day.market is not None}
+        worth[item.natural_key] = [float(known.get(day, "nan")) for day in days]
+    if not worth:
+        return dg.MetadataValue.md("*nothing sold yet*")
+    return lines(
+        f"Market value of the most sold items{' (SIMULATED)' if simulated else ''}",
+        "USD",
+        [f"{day:%m-%d}" for day in days],
+        worth,
+    )

@@ -19,6 +19,7 @@ COMMANDS = {
     "refresh": ("pricing_assets.cli.refresh:refresh", "Renew old answers that no scan asks for."),
     "status": ("pricing_assets.cli.status:status", "Scans, items, training quality and calls."),
     "explain": ("pricing_assets.cli.explain:explain", "What is known of an item, and why."),
+    "price": ("pricing_assets.cli.price:price", "What an item was worth, day by day: a chart."),
     "review": ("pricing_assets.cli.review:review", "Likely duplicates: list, accept, reject."),
     "sources": ("pricing_assets.cli.sources:sources", "What is asked, its limits and licences."),
     "calls": ("pricing_assets.cli.calls:calls", "Calls by source: errors, latency, cost."),
@@ -61,6 +62,7 @@ def pricing() -> None:
       pricing scan 9780316769174             scan a book
       pricing run                            take what is pending through all assets
       pricing explain 9780316769174          what is known, and why it is (not) in training
+      pricing price 9780316769174            what it was worth, day by day
       pricing training-set build --month 2026-10
     """
 

@@ -1,9 +1,11 @@
-"""`pricing demo`: from scans to a training set in about a minute, with nothing but this machine."""
+"""`pricing demo`: from scans to a training set in about a minute, with nothing but this machine.
+
+Not here: the demo of many past days (`demo_history`).
+"""
 
 import csv
 import hashlib
 import os
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -13,6 +15,8 @@ from typing import Any
 
 import click
 
+from pricing_assets.cli.demo_history import HISTORY_BOOKS, MOST_DAYS, replay_past_days
+from pricing_assets.cli.printing import heading, row, typed
 from pricing_assets.cli.running import dagster_home, run_job
 from pricing_assets.core.categories.minifigure import is_rebrickable
 from pricing_assets.core.codes import isbn10_of
@@ -56,9 +60,17 @@ check digit, a fragment, a remark, an EAN of something else."""
     "--books",
     type=click.IntRange(min=1),
     default=None,
-    help=f"How many books to scan  [default: {BOOKS:,} of the bundled catalogue, or all of FILE]",
+    help=f"How many books to scan  [default: {BOOKS:,} of the bundled catalogue, or all of FILE; "
+    f"{HISTORY_BOOKS:,} with --history]",
 )
-def demo(catalogue: Path | None, books: int | None) -> None:
+@click.option(
+    "--history",
+    type=click.IntRange(1, MOST_DAYS),
+    metavar="DAYS",
+    help="Live through so many past days instead, up to now: scans on each of them, answers that "
+    "grow old and are asked for anew, daily snapshots, a training set a month.",
+)
+def demo(catalogue: Path | None, books: int | None, history: int | None) -> None:
     """Scan items and take them all the way to a training set, in real Dagster runs.
 
     Books, and without --catalogue some cards and minifigures.
@@ -69,6 +81,7 @@ def demo(catalogue: Path | None, books: int | None) -> None:
     Examples:
       pricing demo
       pricing demo --catalogue goodbooks.csv
+      pricing demo --history 90
     """
     if os.environ.get("PRICING_PROFILE", "sandbox") != "sandbox":
         raise click.UsageError("the demo runs in the sandbox; unset PRICING_PROFILE")
@@ -76,23 +89,28 @@ def demo(catalogue: Path | None, books: int | None) -> None:
     if catalogue is not None:
         settings = replace(settings, catalogue=catalogue.resolve())
     now = clock.now()
-    _say(f"pricing-assets demo. State in {settings.home}, runs in {dagster_home()}.")
-    _say("Vendors and prices are SIMULATED by a sandbox on this machine.")
+    click.echo(f"pricing-assets demo. State in {settings.home}, runs in {dagster_home()}.")
+    click.echo("Vendors and prices are SIMULATED by a sandbox on this machine.")
+    if history is not None:
+        replay_past_days(settings, clock, history, catalogue, books)
+        return
     with open_database(settings) as database:
-        _heading("1/4  Scan")
+        heading("1/4  Scan")
         taken = store_scans(
             database,
             _readings(settings, catalogue, books, now),
             user_id=DEFAULT_USER,
             received_at=now,
         )
-        _say(f"  {taken.read:,} scans: {taken.accepted:,} accepted, {taken.rejected:,} rejected")
-    _heading("2/4  From scan to flag (job process_scans)")
+        click.echo(
+            f"  {taken.read:,} scans: {taken.accepted:,} accepted, {taken.rejected:,} rejected"
+        )
+    heading("2/4  From scan to flag (job process_scans)")
     run = run_job("process_scans", settings=settings)
-    _heading("3/4  Today's market (job snapshot_prices)")
+    heading("3/4  Today's market (job snapshot_prices)")
     run_job("snapshot_prices", partition=f"{clock.now():%Y-%m-%d}", settings=settings)
     month = f"{clock.now():%Y-%m}"
-    _heading(f"4/4  Training set {month} (job build_training_set)")
+    heading(f"4/4  Training set {month} (job build_training_set)")
     built = run_job("build_training_set", partition=f"{month}-01", settings=settings)
     materialization = next(iter(built.get_asset_materialization_events())).materialization
     metadata = {name: value.value for name, value in materialization.metadata.items()}
@@ -167,58 +185,36 @@ def _summary(
 ) -> None:
     state = status(database, DEFAULT_USER)
     calls = call_counts(database, run_id)
-    _heading("Result (simulated)")
-    _row("scans now", f"{taken.accepted:,} accepted, {taken.rejected:,} rejected")
+    heading("Result (simulated)")
+    row("scans now", f"{taken.accepted:,} accepted, {taken.rejected:,} rejected")
     for reason, count in state["scans"]["rejected_by_reason"].items():
-        _row("", f"{count:>6,}  {reason} (all scans so far)")
-    _row(
-        "calls made", f"{calls['made']:,} for ${calls['cost_usd']:.2f}, {calls['errors']:,} failed"
-    )
-    _row("calls saved", f"{calls['saved']:,}, worth ${calls['saved_usd']:.2f}")
+        row("", f"{count:>6,}  {reason} (all scans so far)")
+    row("calls made", f"{calls['made']:,} for ${calls['cost_usd']:.2f}, {calls['errors']:,} failed")
+    row("calls saved", f"{calls['saved']:,}, worth ${calls['saved_usd']:.2f}")
     decided: Counter[str] = Counter()
     for count in counts_by_reason(database, run_id):
         decided[f"{count.action}: {count.reason}"] += count.calls
     for decision, number in decided.most_common():
-        _row("", f"{number:>6,}  {decision}")
+        row("", f"{number:>6,}  {decision}")
     if not calls["made"]:
-        _row("", "Nothing was asked: everything is fresh.")
+        row("", "Nothing was asked: everything is fresh.")
     for category, counts in state["by_category"].items():
-        _row(f"{category}s", f"{counts['items']:>6,} items, {counts['in_training']:,} in training")
-    _row("items scored", f"{state['items_scored']:,} of {state['items']:,}")
-    _row("in training", f"{state['in_training']:,}, mean quality {state['mean_training_quality']}")
+        row(f"{category}s", f"{counts['items']:>6,} items, {counts['in_training']:,} in training")
+    row("items scored", f"{state['items_scored']:,} of {state['items']:,}")
+    row("in training", f"{state['in_training']:,}, mean quality {state['mean_training_quality']}")
     provisional = ", provisional" if training["provisional"] else ""
-    _row("training set", f"{training['dagster/partition_row_count']:,} examples{provisional}")
-    _row("", str(settings.training_sets / month))
-    _heading("Next")
-    _row(
+    row("training set", f"{training['dagster/partition_row_count']:,} examples{provisional}")
+    row("", str(settings.training_sets / month))
+    heading("Next")
+    row(
         "load it",
-        f"{_bin()}python -c \"import pricing_assets as p; print(p.load_training_set('{month}'))\"",
+        typed(f"python -c \"import pricing_assets as p; print(p.load_training_set('{month}'))\""),
     )
-    _row("read its card", str(settings.training_sets / month / "card.md"))
-    _row("see the graph", "make ui   (then http://localhost:3000)")
-    _row("ask about a book", f"{_bin()}pricing explain 9780316769174")
+    row("read its card", str(settings.training_sets / month / "card.md"))
+    row("see the graph", "make ui   (then http://localhost:3000)")
+    row("what it is worth", typed("pricing price 9780316769174"))
+    row("ask about a book", typed("pricing explain 9780316769174"))
     if settings.catalogue is None:
-        _row("about a card", f"{_bin()}pricing explain --category card base1-2")
+        row("about a card", typed("pricing explain --category card base1-2"))
     if settings.catalogue is not None:
-        _row("go on with FILE", f"export PRICING_CATALOGUE={settings.catalogue}")
-
-
-def _bin() -> str:
-    """Return where this environment's commands are, as one types it from here."""
-    place = Path(sys.executable).parent
-    if place.is_relative_to(Path.cwd()):
-        return f"{place.relative_to(Path.cwd())}/"
-    return f"{place}/"
-
-
-def _say(text: str) -> None:
-    click.echo(text)
-
-
-def _heading(text: str) -> None:
-    click.echo()
-    click.secho(text, bold=True)
-
-
-def _row(name: str, text: str) -> None:
-    click.echo(f"  {name:<17} {text}")
+        row("go on with FILE", f"export PRICING_CATALOGUE={settings.catalogue}")

@@ -1,7 +1,6 @@
 """`pricing explain`: everything the platform knows of one item, and why."""
 
 import json
-import shlex
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,12 +8,10 @@ from typing import Any
 import click
 import sqlalchemy as sa
 
-from pricing_assets.cli.errors import Refusal
+from pricing_assets.cli.items import known_item
 from pricing_assets.core.categories import CATEGORIES
 from pricing_assets.core.freshness import ASK_REASONS
 from pricing_assets.core.gate import V1
-from pricing_assets.core.items import item_id
-from pricing_assets.core.readings import read_item
 from pricing_assets.schema import tables as t
 from pricing_assets.store.conflicts import conflicts_of
 from pricing_assets.store.decisions import next_reasons
@@ -30,7 +27,7 @@ from resources.settings import DEFAULT_USER, Settings
 @click.option(
     "--category",
     type=click.Choice(list(CATEGORIES)),
-    help="What CODE is. Without it an ISBN is a book, and sw0001 a minifigure.",
+    help="What CODE is, where it could be of several.",
 )
 @click.option("--user", default=DEFAULT_USER, show_default=True, help="Whose scans are shown.")
 def explain(code: str, category: str | None, user: str) -> None:
@@ -39,25 +36,16 @@ def explain(code: str, category: str | None, user: str) -> None:
     \b
     Examples:
       pricing explain 9780316769174
-      pricing explain --category card base1-4
+      pricing explain base1-4
     """
-    reading = read_item(code, category)
-    if reading.category is None or reading.natural_key is None:
-        raise click.UsageError(f"{code[:40]!r} names no item: {reading.note}")
-    key = item_id(reading.category, reading.natural_key)
     with open_database(Settings.from_env()) as database:
-        own = t.CATEGORY_TABLES[reading.category]
+        item = known_item(database, code, category)
+        key, own = item.id, t.CATEGORY_TABLES[item.category]
         found = database.rows(
             sa.select(*t.items.columns, *(c for c in own.columns if c.name != "item_id"))
             .join(own, own.c.item_id == t.items.c.id)
             .where(t.items.c.id == key)
         )
-        if not found:
-            said = f"--category {category} " if category else ""
-            raise Refusal(
-                f"{reading.natural_key} was never scanned. Scan it: "
-                f"pricing scan {said}{shlex.quote(reading.natural_key)} && pricing run"
-            )
         _show_item(found[0])
         _show_conflicts(database, key)
         _show_scans(database, key, user)

@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING
 import click
 
 from pricing_assets.cli.errors import Refusal
+from resources.clock import Clock
 from resources.settings import Settings
 
 if TYPE_CHECKING:
     import dagster as dg
     from dagster_shared.error import SerializableErrorInfo
+
+RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+"""Tags by which Dagster gives one run a range of partitions."""
 
 
 def dagster_home() -> Path:
@@ -44,18 +48,45 @@ def run_job(
     Raises:
         Refusal: The run failed; the message has the cause and the run's id.
     """
+    with progress():
+        return execute(name, partition=partition, ops=ops, settings=settings)
+
+
+def execute(
+    name: str,
+    *,
+    partition: str | None = None,
+    partitions: tuple[str, str] | None = None,
+    ops: dict[str, object] | None = None,
+    settings: Settings | None = None,
+    clock: Clock | None = None,
+) -> "dg.ExecuteInProcessResult":
+    """Run a job as `run_job` does, without a word.
+
+    Args:
+        name: Name of the job.
+        partition: Partition to build, for a partitioned job.
+        partitions: First and last of a range of them to build in one run.
+        ops: Config by asset.
+        settings: By default the environment's.
+        clock: What time it is to the assets; by default the environment's.
+
+    Raises:
+        Refusal: The run failed; the message has the cause and the run's id.
+    """
     dagster_home()
     import dagster as dg
 
     from pricing_assets.build import build_defs
 
-    with progress(), dg.DagsterInstance.get() as instance:
+    with dg.DagsterInstance.get() as instance:
         result = (
-            build_defs(settings)
+            build_defs(settings, {"clock": clock} if clock else None)
             .resolve_job_def(name)
             .execute_in_process(
                 instance=instance,
                 partition_key=partition,
+                tags=dict(zip(RANGE_TAGS, partitions, strict=True)) if partitions else None,
                 raise_on_error=False,
                 run_config={
                     "ops": {asset: {"config": config} for asset, config in (ops or {}).items()},

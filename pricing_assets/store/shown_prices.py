@@ -45,8 +45,30 @@ def shown_prices(database: Database, item_id: str, *, now: datetime) -> ShownPri
     A price is as old as the source's last word on the item: one that is seen again is
     displayed anew. One from a file is as old as its import.
     """
-    listings, index = t.price_listings, t.unified_index
+    listings = t.price_listings
     mine = sa.and_(counted(), listings.c.item_id == item_id, listings.c.kind.in_(("sold", "ask")))
+    hidden = hidden_sources(database, mine, now=now)
+    observations = database.read_arrow(
+        sa.select(
+            listings.c.item_id, listings.c.kind, listings.c.price_usd, listings.c.source
+        ).where(mine)
+    )
+    too_old = pa.array([source.source for source in hidden], pa.string())
+    observations = observations.filter(pc.invert(pc.is_in(observations["source"], too_old)))
+    with duckdb_connection() as duck:
+        duck.register("observations", observations)
+        found = duck.execute(comps_sql("observations")).fetchall()
+    if not found:
+        return ShownPrices(0, None, None, None, 0, hidden)
+    _, sold, low, median, high, asks, _ = found[0]
+    return ShownPrices(sold, low, median, high, asks, hidden)
+
+
+def hidden_sources(
+    database: Database, observations: sa.ColumnElement[bool], *, now: datetime
+) -> list[Hidden]:
+    """Return the sources of some observations of one item that may not be shown now, by name."""
+    listings, index = t.price_listings, t.unified_index
     by_source = database.rows(
         sa.select(
             listings.c.source,
@@ -64,29 +86,15 @@ def shown_prices(database: Database, item_id: str, *, now: datetime) -> ShownPri
                 index.c.result != "error",
             ),
         )
-        .where(mine)
+        .where(observations)
         .group_by(listings.c.source)
         .order_by(listings.c.source)
     )
     terms = terms_of_sources(database)
-    hidden = [
+    return [
         Hidden(row.source, row.observations, fetched, timedelta(hours=hours))
         for row in by_source
         for fetched in (max(row.learnt, row.fetched or row.learnt),)
         if not terms[row.source].may_show(fetched, now)
         for hours in (terms[row.source].display_max_age_hours or 0,)
     ]
-    observations = database.read_arrow(
-        sa.select(
-            listings.c.item_id, listings.c.kind, listings.c.price_usd, listings.c.source
-        ).where(mine)
-    )
-    too_old = pa.array([source.source for source in hidden], pa.string())
-    observations = observations.filter(pc.invert(pc.is_in(observations["source"], too_old)))
-    with duckdb_connection() as duck:
-        duck.register("observations", observations)
-        found = duck.execute(comps_sql("observations")).fetchall()
-    if not found:
-        return ShownPrices(0, None, None, None, 0, hidden)
-    _, sold, low, median, high, asks, _ = found[0]
-    return ShownPrices(sold, low, median, high, asks, hidden)

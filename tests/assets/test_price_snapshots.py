@@ -48,4 +48,5 @@ def test_what_it_shows_is_what_is_stored(processed: Processed) -> None:
     assert shown["dagster/partition_row_count"] == processed.platform.count(t.price_snapshots)
     assert shown["provisional"] is True
     assert "data:image/png;base64," in shown["items_by_day"]
+    assert "data:image/png;base64," in shown["market_by_day"]
     assert shown["preview"].startswith("| natural_key |")

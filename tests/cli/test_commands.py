@@ -30,7 +30,7 @@ ALL = commands()
 
 def test_the_commands() -> None:
     assert {" ".join(path) for path in ALL if path} == {
-        *("demo", "scan", "run", "status", "explain"),
+        *("demo", "scan", "run", "status", "explain", "price"),
         *("review", "review accept", "review reject"),
         *("training-set", "training-set build", "training-set verify", "training-set list"),
         *("training-set diff", "training-set publish", "db", "db upgrade", "db check"),
@@ -83,6 +83,9 @@ USAGE = {
     ),
     "no ISBN": ("explain", "not an isbn"),
     "wrong check digit": ("explain", "9780316769175"),
+    "no item": ("price", "not an isbn"),
+    "no days of prices": ("price", "9780316769174", "--days", "0"),
+    "a picture in a directory": ("price", "9780316769174", "--png", "/"),
     "review of one": ("review", "accept", "9780316769174"),
     "review of no ISBN": ("review", "reject", "9780316769174", "9780316769175"),
     "review of a pair of one": ("review", "accept", "9780316769174", "0316769177"),
@@ -122,6 +125,11 @@ def unreadable(home: Path) -> Path:
 
 FAILURES: dict[str, tuple[dict[str, str], tuple[str, ...], str]] = {
     "unscanned": ({}, ("explain", "9780316769174"), "never scanned"),
+    "prices of the unscanned": (
+        {},
+        ("price", "--category", "card", "base1-4"),
+        "pricing scan --category card base1-4",
+    ),
     "unscanned pair": (
         {},
         ("review", "accept", "9780316769174", "9780316769488"),
