@@ -89,7 +89,7 @@ def bars(title: str, unit: str, values: Sequence[tuple[str, float]]) -> dg.Markd
         axes.set_xlabel(unit)
         axes.grid(visible=False, axis="y")
 
-    return _picture(title, draw)
+    return _picture(title, draw, fitted=True)
 
 
 def line(title: str, unit: str, points: Sequence[tuple[str, float]]) -> dg.MarkdownMetadataValue:
@@ -138,7 +138,7 @@ def weekly(title: str, weeks: Sequence[Week]) -> dg.MarkdownMetadataValue:
         usd.set_ylim(bottom=0)
         usd.set_ylabel("USD saved")
 
-    return _picture(title, draw)
+    return _picture(title, draw, fitted=True)
 
 
 def _label_some(axes: "Axes", moments: int) -> None:
@@ -147,12 +147,20 @@ def _label_some(axes: "Axes", moments: int) -> None:
     axes.tick_params(axis="x", rotation=30)
 
 
-def _picture(title: str, draw: Any) -> dg.MarkdownMetadataValue:
+MARGINS = {"left": 0.11, "right": 0.98, "bottom": 0.25, "top": 0.89}
+"""Shares of the picture: room for numbers on the left, and for dates at a slant below."""
+
+
+def _picture(title: str, draw: Any, *, fitted: bool = False) -> dg.MarkdownMetadataValue:
+    """Return what `draw` draws; `fitted` makes room for labels of any length, in twice the time."""
     # The object API: pyplot keeps figures alive for ever and wants a display.
     from matplotlib.figure import Figure
+    from matplotlib.ticker import EngFormatter
 
-    figure = Figure(figsize=(7, 3.2), dpi=110, layout="constrained")
-    axes = figure.subplots()
+    figure = Figure(figsize=(7, 3.2), dpi=110, layout="constrained" if fitted else None)
+    axes = figure.subplots(gridspec_kw=None if fitted else MARGINS)
+    if not fitted:
+        axes.yaxis.set_major_formatter(EngFormatter(sep=""))
     axes.grid(axis="both", color=GRID, linewidth=0.6)
     draw(axes)
     axes.set_title(title, loc="left", color=INK, fontsize=11)
