@@ -15,12 +15,16 @@ from resources.database import AnySelect, Database, arrow_type
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 OWNERS = ["team:pricing"]
 """Owners shown on every asset."""
 
 PREVIEW_ROWS = 8
 _CELL_LENGTH = 60
+CHARACTER = 0.0105
+"""Width of a character in a picture, as a share of the picture's."""
+
 MOMENTS_LABELLED = 15
 INK, ACCENT, GRID = "#30343b", "#3b6ea8", "#dfe3e8"
 
@@ -74,6 +78,7 @@ def histogram(
         axes.bar(edges[:-1], counts, widths, align="edge", color=ACCENT, edgecolor="white")
         axes.set_xlabel(unit)
         axes.set_ylabel("items")
+        _short_numbers(axes.yaxis)
 
     return _picture(title, draw)
 
@@ -87,9 +92,11 @@ def bars(title: str, unit: str, values: Sequence[tuple[str, float]]) -> dg.Markd
         axes.invert_yaxis()
         axes.margins(x=0.12)
         axes.set_xlabel(unit)
+        _short_numbers(axes.xaxis)
         axes.grid(visible=False, axis="y")
 
-    return _picture(title, draw, fitted=True)
+    longest = max((len(name) for name, _ in values), default=0)
+    return _picture(title, draw, left=0.04 + CHARACTER * longest)
 
 
 def line(title: str, unit: str, points: Sequence[tuple[str, float]]) -> dg.MarkdownMetadataValue:
@@ -99,6 +106,7 @@ def line(title: str, unit: str, points: Sequence[tuple[str, float]]) -> dg.Markd
         axes.plot([at for at, _ in points], [v for _, v in points], color=ACCENT, marker="o")
         axes.set_ylim(bottom=0)
         axes.set_ylabel(unit)
+        _short_numbers(axes.yaxis)
         _label_some(axes, len(points))
 
     return _picture(title, draw)
@@ -114,6 +122,7 @@ def lines(
             axes.plot(at, series, marker="o", label=name, markersize=4)
         axes.set_ylim(bottom=0)
         axes.set_ylabel(unit)
+        _short_numbers(axes.yaxis)
         _label_some(axes, len(at))
         axes.legend(frameon=False)
 
@@ -131,14 +140,23 @@ def weekly(title: str, weeks: Sequence[Week]) -> dg.MarkdownMetadataValue:
         axes.bar(names, [week.calls_saved for week in weeks], color=ACCENT, label="saved")
         axes.bar(names, made, 0.35, color=GRID, edgecolor=INK, label="made")
         axes.set_ylabel("calls")
+        _short_numbers(axes.yaxis)
         axes.tick_params(axis="x", rotation=30)
         axes.legend(loc="upper left", frameon=False)
         usd = axes.twinx()
         usd.plot(names, [week.saved_usd for week in weeks], color=INK, marker="o")
         usd.set_ylim(bottom=0)
         usd.set_ylabel("USD saved")
+        _short_numbers(usd.yaxis)
 
-    return _picture(title, draw, fitted=True)
+    return _picture(title, draw, right=0.9)
+
+
+def _short_numbers(axis: "Axis") -> None:
+    """Write 125,000 as 125k: as it is it does not fit beside the picture."""
+    from matplotlib.ticker import EngFormatter
+
+    axis.set_major_formatter(EngFormatter(sep=""))
 
 
 def _label_some(axes: "Axes", moments: int) -> None:
@@ -147,20 +165,19 @@ def _label_some(axes: "Axes", moments: int) -> None:
     axes.tick_params(axis="x", rotation=30)
 
 
-MARGINS = {"left": 0.11, "right": 0.98, "bottom": 0.25, "top": 0.89}
-"""Shares of the picture: room for numbers on the left, and for dates at a slant below."""
+def _picture(
+    title: str, draw: Any, *, left: float = 0.11, right: float = 0.98
+) -> dg.MarkdownMetadataValue:
+    """Return what `draw` draws between two margins, as shares of the width.
 
-
-def _picture(title: str, draw: Any, *, fitted: bool = False) -> dg.MarkdownMetadataValue:
-    """Return what `draw` draws; `fitted` makes room for labels of any length, in twice the time."""
+    To fit the margins to the labels is to draw twice, and pictures are half of a small run.
+    """
     # The object API: pyplot keeps figures alive for ever and wants a display.
     from matplotlib.figure import Figure
-    from matplotlib.ticker import EngFormatter
 
-    figure = Figure(figsize=(7, 3.2), dpi=110, layout="constrained" if fitted else None)
-    axes = figure.subplots(gridspec_kw=None if fitted else MARGINS)
-    if not fitted:
-        axes.yaxis.set_major_formatter(EngFormatter(sep=""))
+    figure = Figure(figsize=(7, 3.2), dpi=110)
+    axes = figure.subplots()
+    figure.subplots_adjust(left, 0.25, right, 0.89)
     axes.grid(axis="both", color=GRID, linewidth=0.6)
     draw(axes)
     axes.set_title(title, loc="left", color=INK, fontsize=11)
