@@ -325,7 +325,9 @@ class ApiCall(Base):
 
     id: Mapped[int] = mapped_column(BIG_KEY, primary_key=True, autoincrement=True)
     source: Mapped[str] = mapped_column(SOURCE, sa.ForeignKey("data_sources.name"))
-    item_id: Mapped[str] = mapped_column(ITEM_ID, sa.ForeignKey("items.id"))
+    item_id: Mapped[str | None] = mapped_column(
+        ITEM_ID, sa.ForeignKey("items.id"), doc="null where it was about no item, as for rates"
+    )
     run_id: Mapped[str] = mapped_column(sa.String(64))
     requested_at: Mapped[datetime]
     result: Mapped[str] = mapped_column(sa.String(16))
@@ -355,7 +357,8 @@ class PriceListing(Base):
 
     `sold_at`/`listed_at` say when it happened, `observed_at` when we learnt of it,
     `superseded_at` when the source corrected or withdrew it. `price_usd` is null where the
-    currency could not be converted: such a row is kept and never counted.
+    currency could not be converted: such a row is kept and never counted, until a rate comes
+    and a converted row takes its place.
     """
 
     __tablename__ = "price_listings"
@@ -375,6 +378,7 @@ class PriceListing(Base):
     )
     exchange_rate_date: Mapped[date | None]
     price_usd: Mapped[Decimal | None] = mapped_column(doc="null where it cannot be converted")
+    conversion_error: Mapped[str | None] = mapped_column(doc="why it could not be converted")
     shipping: Mapped[Decimal | None] = mapped_column(doc="in currency")
     quantity: Mapped[int] = mapped_column(server_default=sa.text("1"))
     condition: Mapped[str | None] = mapped_column(sa.String(64))
@@ -398,6 +402,33 @@ class PriceListing(Base):
         sa.UniqueConstraint("item_id", "source", "kind", "source_listing_id", "observed_at"),
         sa.CheckConstraint("kind IN ('sold', 'ask', 'offer', 'estimate')", name="kind"),
         sa.Index("ix_price_listings_observed_at", "observed_at"),
+        sa.Index(
+            # What rates that arrive may convert: nothing where all prices are in USD.
+            "ix_price_listings_unconverted",
+            "currency",
+            "id",
+            sqlite_where=sa.text("price_usd IS NULL AND superseded_at IS NULL"),
+            postgresql_where=sa.text("price_usd IS NULL AND superseded_at IS NULL"),
+        ),
+    )
+
+
+class ExchangeRate(Base):
+    """What one unit of a currency cost in USD on a day, as a source published it; append-only."""
+
+    __tablename__ = "exchange_rates"
+
+    day: Mapped[date] = mapped_column(doc="that it is of; banks publish on working days")
+    currency: Mapped[str] = mapped_column(sa.String(3), doc="ISO 4217")
+    source: Mapped[str] = mapped_column(
+        SOURCE, sa.ForeignKey("data_sources.name"), doc="who published it"
+    )
+    usd_per_unit: Mapped[Decimal] = mapped_column(Money(18, 8), doc="USD for one unit, above 0")
+    observed_at: Mapped[datetime] = mapped_column(doc="when we learnt of it")
+
+    __table_args__ = (
+        sa.PrimaryKeyConstraint("currency", "day", "source"),
+        sa.Index("ix_exchange_rates_source_day", "source", "day"),
     )
 
 
@@ -687,6 +718,7 @@ data_sources: sa.Table = DataSource.__table__  # type: ignore[assignment]
 payloads: sa.Table = Payload.__table__  # type: ignore[assignment]
 api_calls: sa.Table = ApiCall.__table__  # type: ignore[assignment]
 price_listings: sa.Table = PriceListing.__table__  # type: ignore[assignment]
+exchange_rates: sa.Table = ExchangeRate.__table__  # type: ignore[assignment]
 rejected_sales: sa.Table = RejectedSale.__table__  # type: ignore[assignment]
 price_snapshots: sa.Table = PriceSnapshot.__table__  # type: ignore[assignment]
 unified_index: sa.Table = UnifiedIndex.__table__  # type: ignore[assignment]
