@@ -8,6 +8,7 @@ on an earlier day stays as it was.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -141,14 +142,13 @@ def converted(database: Database, rows: pa.Table) -> pa.Table:
     Args:
         rows: Columns source, price, currency, sold_at, listed_at, observed_at, and others.
     """
-    if rows.num_rows == 0:
-        for name, kind in CONVERSION.items():
-            rows = rows.append_column(name, pa.nulls(0, kind))
-        return rows
-    place = pa.array(range(rows.num_rows), pa.int64())
     moments = [rows[name] for name in ("sold_at", "listed_at", "observed_at")]
     # The moments are in UTC, and so are the days.
     day = pc.cast(pc.coalesce(*moments), pa.timestamp("us")).cast(pa.date32(), safe=False)
+    if pc.all(pc.equal(rows["currency"], USD), min_count=0).as_py():
+        # As nearly every batch is: a tenth of the time.
+        return _in_usd(rows, day)
+    place = pa.array(range(rows.num_rows), pa.int64())
     rows = rows.append_column("place", place).append_column("day", day)
     simulated = pc.starts_with(rows["source"], SIMULATED)
     parts = [
@@ -161,6 +161,17 @@ def converted(database: Database, rows: pa.Table) -> pa.Table:
     ]
     done = pa.concat_tables(parts).sort_by("place")
     return done.drop_columns(["place", "day"])
+
+
+def _in_usd(rows: pa.Table, day: pa.ChunkedArray) -> pa.Table:
+    count = rows.num_rows
+    columns = (
+        pa.repeat(pa.scalar(Decimal(1), CONVERSION["exchange_rate"]), count),
+        *(day, rows["price"], pa.nulls(count, pa.string())),
+    )
+    for name, column in zip(CONVERSION, columns, strict=True):
+        rows = rows.append_column(name, column)
+    return rows
 
 
 def _convert(database: Database, rows: pa.Table, *, simulated: bool) -> pa.Table:

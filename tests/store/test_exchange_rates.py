@@ -165,6 +165,8 @@ def test_a_real_price_is_never_converted_by_a_simulated_rate(database: Database)
         *("10.00", "2.00", "2.60"),
         *("None", "2.00", "2.60"),
     ]
+    dollars = prices.filter(pc.field("currency") == "USD")
+    assert converted(database, dollars).equals(found.filter(pc.field("currency") == "USD"))
 
 
 def test_a_price_that_waited_is_converted_by_a_correction(
