@@ -11,6 +11,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from pricing_assets.core.freshness import LOW_QUALITY, RETRY_AFTER
+from pricing_assets.core.licences import FILES
 from pricing_assets.schema import tables as t
 from pricing_assets.store.queue import is_pending
 from resources.compute import duckdb_connection
@@ -58,8 +59,9 @@ def disagreements(
             index.c.source == table.c.source,
             index.c.last_fetched_at.is_not(None),
         )
-        # A call may be about no item, and then the index has nothing to know of it.
-        about = table.c.item_id.is_not(None)
+        # A call may be about no item, and a file was not asked: there the index has nothing
+        # to know.
+        about = sa.and_(table.c.item_id.is_not(None), ~table.c.source.startswith(FILES))
         statement = sa.select(sa.func.count()).select_from(table).where(about, ~known)
         return count(statement, table.c.item_id)
 
