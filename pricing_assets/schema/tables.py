@@ -169,6 +169,11 @@ class Item(Base):
                 "AND work_as_of IS DISTINCT FROM metadata_fetched_at"
             ),
         ),
+        sa.Index(
+            "ix_items_title_words",
+            sa.text("to_tsvector('simple', coalesce(title, ''))"),
+            postgresql_using="gin",
+        ).ddl_if(dialect="postgresql"),
         sa.Index("ix_items_market_fetched_at", "market_fetched_at"),
         sa.Index("ix_items_sold_comps_count", "sold_comps_count"),
     )
@@ -453,6 +458,41 @@ class RejectedSale(Base):
     __table_args__ = (sa.Index("ix_rejected_sales_received_at", "received_at"),)
 
 
+class Search(Base):
+    """One search for listings by words: what was asked, of whom, and what came of it.
+
+    A row for each time somebody searched. Where a stored answer was fresh, `cache_hit` is true
+    and no call was made; `payload_sha256` then is that of the stored answer.
+    """
+
+    __tablename__ = "searches"
+
+    id: Mapped[int] = mapped_column(BIG_KEY, primary_key=True, autoincrement=True)
+    user_id: Mapped[str] = mapped_column(sa.String(64), doc="who searched")
+    query: Mapped[str] = mapped_column(doc="the words, in lower case with single spaces")
+    kind: Mapped[str] = mapped_column(sa.String(16), doc="sold or ask")
+    filters: Mapped[str] = mapped_column(doc="JSON: what the search was limited to")
+    source: Mapped[str] = mapped_column(SOURCE, sa.ForeignKey("data_sources.name"))
+    requested_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None] = mapped_column(
+        doc="when the source answered; null where it did not"
+    )
+    expires_at: Mapped[datetime | None] = mapped_column(doc="until when the answer is fresh")
+    cache_hit: Mapped[bool] = mapped_column(doc="answered from the database, without a call")
+    pages: Mapped[int] = mapped_column(doc="pages that were read")
+    results: Mapped[int] = mapped_column(doc="listings that the answer showed")
+    items: Mapped[int] = mapped_column(doc="items that the listings were matched to")
+    payload_sha256: Mapped[str | None] = mapped_column(
+        SHA256, sa.ForeignKey("payloads.sha256"), doc="the body that the listings are read from"
+    )
+    error: Mapped[str | None] = mapped_column(doc="why there is no answer")
+
+    __table_args__ = (
+        sa.CheckConstraint("kind IN ('sold', 'ask')", name="kind"),
+        sa.Index("ix_searches_user_id_query", "user_id", "query", "kind", "requested_at"),
+    )
+
+
 class PriceSnapshot(Base):
     """The state of one item's market at the end of one day.
 
@@ -720,6 +760,7 @@ api_calls: sa.Table = ApiCall.__table__  # type: ignore[assignment]
 price_listings: sa.Table = PriceListing.__table__  # type: ignore[assignment]
 exchange_rates: sa.Table = ExchangeRate.__table__  # type: ignore[assignment]
 rejected_sales: sa.Table = RejectedSale.__table__  # type: ignore[assignment]
+searches: sa.Table = Search.__table__  # type: ignore[assignment]
 price_snapshots: sa.Table = PriceSnapshot.__table__  # type: ignore[assignment]
 unified_index: sa.Table = UnifiedIndex.__table__  # type: ignore[assignment]
 decision_batches: sa.Table = DecisionBatch.__table__  # type: ignore[assignment]

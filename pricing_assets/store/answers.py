@@ -84,7 +84,7 @@ def commit_replies(
     # A metadata source may have estimates beside what an item is.
     estimates = [reply for reply in metadata if reply.answer and reply.answer.listings]
     priced = [*market, *estimates]
-    listings = converted(database, _listings(priced, confidence_of(database, seen)))
+    listings = converted(database, listing_rows(priced, confidence_of(database, seen)))
     with database.bulk() as bulk:
         keep_evidence(bulk, replies, sources, run_id)
         quality = _file_metadata(bulk, database, metadata, now)
@@ -268,7 +268,7 @@ def _chosen(merged: Mapping[str, tuple[Any, Any]], names: Iterable[str]) -> pa.A
     return pa.array([values.get(name) for (values, _), name in pairs], pa.string())
 
 
-def _listings(replies: Sequence[Reply], confidence: Confidence) -> pa.Table:
+def listing_rows(replies: Sequence[Reply], confidence: Confidence) -> pa.Table:
     """Return the prices that replies show, each once, as they came."""
     rows: list[dict[str, Any]] = []
     for reply in replies:

@@ -67,12 +67,12 @@ def search_items(
         .outerjoin(figures, figures.c.item_id == items.c.id)
         .outerjoin(cards, cards.c.item_id == items.c.id)
         .outerjoin(books, books.c.item_id == items.c.id)
-        .where(_has_words(database.dialect, items.c.title, text))
+        .where(has_words(database.dialect, items.c.title, text))
     )
     if category is not None:
         found = found.where(items.c.category == category)
     if theme is not None:
-        found = found.where(_has_words("", theme_name, theme))
+        found = found.where(has_words("", theme_name, theme))
     total = database.scalar(sa.select(sa.func.count()).select_from(found.subquery()))
     rows = database.rows(
         found.order_by(
@@ -84,7 +84,7 @@ def search_items(
     return int(total or 0), [FoundItem(**row._asdict()) for row in rows]
 
 
-def _has_words(dialect: str, column: sa.ColumnElement[Any], text: str) -> sa.ColumnElement[bool]:
+def has_words(dialect: str, column: sa.ColumnElement[Any], text: str) -> sa.ColumnElement[bool]:
     """Return the condition that a text has words that begin with each of the given ones."""
     words = [word.lower() for word in _WORD.findall(text)]
     if not words:

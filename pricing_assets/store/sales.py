@@ -249,13 +249,13 @@ def _store(
     with database.bulk() as bulk:
         create_items(bulk, readings, now)
         staged = bulk.stage(rows, like=listings)
-        stored = _append(bulk, staged)
-        _mark_items(bulk, staged, mapping.source, now)
+        stored = append_listings(bulk, staged)
+        mark_items(bulk, staged, mapping.source, now)
     return stored, rows["price_usd"].null_count
 
 
-def _append(bulk: Bulk, staged: sa.Table) -> int:
-    """Supersede what the file says otherwise, and append what is not stored just so."""
+def append_listings(bulk: Bulk, staged: sa.Table) -> int:
+    """Supersede what is said otherwise now, and append what is not stored just so."""
     listings = t.price_listings
     same_listing = sa.and_(
         *(staged.c[name] == listings.c[name] for name in ("item_id", "source", "kind")),
@@ -272,7 +272,7 @@ def _append(bulk: Bulk, staged: sa.Table) -> int:
     return bulk.insert_from(listings, sa.select(*staged.columns).where(~known))
 
 
-def _mark_items(bulk: Bulk, staged: sa.Table, source: str, now: datetime) -> None:
+def mark_items(bulk: Bulk, staged: sa.Table, source: str, now: datetime) -> None:
     """Let the items' comps be computed anew: something was learnt of their market just now."""
     listings = t.price_listings
     news = sa.select(listings.c.item_id).where(

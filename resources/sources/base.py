@@ -173,6 +173,7 @@ class Source(ABC):
         kind: What it tells: ``metadata``, one kind of price, or exchange ``rates``.
         categories: Categories of items that it knows; none for one of rates.
         active_by_default: Whether it is asked without an operator switching it on.
+        by_words: Whether it also answers to any words in the place of an item's key.
         base_url: Scheme, host and nothing that a request's path already has. An instance may
             have another one, to talk to the sandbox.
         rate_per_second: Requests a second that the vendor allows.
@@ -190,6 +191,7 @@ class Source(ABC):
     kind: ClassVar[SourceKind]
     categories: ClassVar[Sequence[str]]
     active_by_default: ClassVar[bool] = True
+    by_words: ClassVar[bool] = False
     base_url: str
     rate_per_second: ClassVar[float]
     cost_per_call_usd: ClassVar[Decimal] = Decimal(0)

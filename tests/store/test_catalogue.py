@@ -11,11 +11,12 @@ from pricing_assets.core.items import item_id
 from pricing_assets.schema import tables as t
 from pricing_assets.schema.migrate import upgrade
 from pricing_assets.store.catalogue import CatalogueCount, FileCount, Loaded, load_catalogue
-from pricing_assets.store.catalogue_search import search_items
+from pricing_assets.store.catalogue_search import has_words, search_items
 from pricing_assets.store.unified_index import disagreements
 from resources.catalogue_files import catalogue_files
 from resources.database import Database
 from resources.scan_files import UnreadableFile
+from tests.conftest import DatabaseUrl
 from tests.examples import DAY, NOON, row, rows
 
 FILES = {
@@ -218,6 +219,18 @@ def test_items_are_found_by_words_theme_and_kind(database: Database, directory: 
         "value": "4.20",
         "sold_comps": 3,
     }
+
+
+def test_postgresql_looks_words_up_in_an_index(postgres_url: DatabaseUrl) -> None:
+    database = Database(postgres_url)
+    upgrade(database)
+    with database.begin() as connection:
+        # Of an empty table it would read all of it.
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        statement = sa.select(t.items.c.id).where(has_words("postgresql", t.items.c.title, "toy q"))
+        plan = connection.exec_driver_sql(f"EXPLAIN {database.sql(statement)}").scalars().all()
+    assert "ix_items_title_words" in "\n".join(plan)
+    database.close()
 
 
 # --- reference data, in place -------------------------------------------------------------
