@@ -23,7 +23,13 @@ LINES_SHOWN = 3
 
 @click.group()
 def catalogue() -> None:
-    """Items by what they are: load them from files, and find them."""
+    """Items by what they are: load them from files, and find them.
+
+    \b
+    Examples:
+      pricing catalogue load downloads/rebrickable/
+      pricing catalogue search luke skywalker
+    """
 
 
 @catalogue.command()

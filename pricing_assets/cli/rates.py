@@ -16,7 +16,13 @@ from resources.sources import registered_sources
 
 @click.group()
 def rates() -> None:
-    """Exchange rates, by which prices are converted into USD."""
+    """Exchange rates, by which prices are converted into USD.
+
+    \b
+    Examples:
+      pricing rates update
+      pricing rates load eurofxref-hist.zip
+    """
 
 
 @rates.command()
