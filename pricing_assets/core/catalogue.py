@@ -2,7 +2,8 @@
 
 Rebrickable's dumps are five tables that name each other: a figure has neither theme nor year
 of its own, so it gets the first year of the sets that it came in, and the theme that most of
-them are of, at the root of the themes' tree. A file of cards has all in one row.
+them are of, else the earliest one's, at the root of the themes' tree. A file of cards has all
+in one row.
 
 Everything is judged and joined in DuckDB, all rows at once. Reading the files is
 `resources.catalogue_files`, where the items go is `store.catalogue`.
@@ -185,7 +186,8 @@ CATALOGUES = (
         main_themes AS (
             SELECT fig_num, root AS theme FROM came_in WHERE root IS NOT NULL
             GROUP BY fig_num, root
-            QUALIFY row_number() OVER (PARTITION BY fig_num ORDER BY count(*) DESC, root) = 1
+            QUALIFY row_number() OVER (
+                PARTITION BY fig_num ORDER BY count(*) DESC, min(year), root) = 1
         )
         SELECT f.file, f.line, f.fig_num AS code, f.name, f.fig_num AS set_number, theme, year,
             nullif(try_cast(num_parts AS INTEGER), 0) AS part_count,
