@@ -6,6 +6,7 @@ from contextlib import nullcontext
 import dagster as dg
 
 from pricing_assets.assets.enriched_metadata import enriched_metadata
+from pricing_assets.assets.exchange_rates import exchange_rates
 from pricing_assets.assets.in_training_flags import in_training_flags
 from pricing_assets.assets.payload_retention import payload_retention
 from pricing_assets.assets.price_snapshots import price_snapshots
@@ -54,6 +55,7 @@ def build_defs(
             price_snapshots,
             training_set,
             payload_retention,
+            exchange_rates,
         ],
         asset_checks=[unified_index, source_results, no_leaks],
         jobs=list(JOBS),

@@ -51,6 +51,12 @@ build_training_set = dg.define_asset_job(
     hooks={alert},
 )
 
+update_exchange_rates = dg.define_asset_job(
+    "update_exchange_rates",
+    selection=dg.AssetSelection.assets("exchange_rates"),
+    description="The exchange rates of the days that are not kept yet.",
+)
+
 remove_expired_payloads = dg.define_asset_job(
     "remove_expired_payloads",
     selection=dg.AssetSelection.assets("payload_retention"),
@@ -63,4 +69,5 @@ ALL = (
     snapshot_prices,
     build_training_set,
     remove_expired_payloads,
+    update_exchange_rates,
 )

@@ -308,6 +308,11 @@ class Bulk:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self._database.dialect
+
     def stage(self, data: pa.Table, like: sa.Table | None = None) -> sa.Table:
         """Load rows into a temporary table of this transaction and return it.
 

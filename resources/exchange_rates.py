@@ -1,4 +1,4 @@
-"""Exchange rates from where they are published: ECB and Frankfurter, by HTTP or from files.
+"""Exchange rates as they are published: the bodies and files of the ECB and of Frankfurter.
 
 Every format becomes one table (day, currency, usd_per_unit, source). The ECB quotes against
 the euro and Frankfurter against the base that was asked for; a rate to USD is the cross
@@ -12,7 +12,8 @@ Formats, told apart by their first bytes:
 - `eurofxref-hist-90d.xml` and `eurofxref-daily.xml`: Cube elements
 - Frankfurter v1: one day or a period in an object; v2: a list of quotes
 
-Which rate converts an amount is in `pricing_assets.core.rates`.
+Which rate converts an amount is in `pricing_assets.core.rates`; who is asked for them, in
+`resources.sources`.
 """
 
 import io
@@ -25,16 +26,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 from xml.parsers import expat
 
-import httpx
 import pyarrow as pa
 import pyarrow.csv
 
 from resources.compute import duckdb_connection
 from resources.sources.wire import excerpt, read_json, shown
-
-ECB_HISTORY_URL = "https://www.ecb.europa.eu/stats/eurofxref/eurofxref-hist.zip"
-ECB_90_DAYS_URL = "https://www.ecb.europa.eu/stats/eurofxref/eurofxref-hist-90d.xml"
-FRANKFURTER_URL = "https://api.frankfurter.dev/v1/latest"
 
 ECB, FRANKFURTER = "ecb", "frankfurter"
 
@@ -49,11 +45,9 @@ SCHEMA = pa.schema(
 """Columns of every table of rates, sorted by day and currency."""
 
 MAX_BYTES = 64 * 1024 * 1024
-"""Size of a body, and of what a zip file unpacks to, that is still read. The ECB's whole
+"""Size of what a zip file unpacks to that is still read. The ECB's whole
 history has 2 MB."""
 
-_TIMEOUT = httpx.Timeout(60.0, connect=10.0)
-_RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _NUMBER = re.compile(r"\d{1,12}(\.\d{1,40})?")
 _LEAST = Decimal("1e-12")
@@ -72,47 +66,6 @@ Quote = tuple[date, str, str, Decimal]
 
 class UnreadableRates(ValueError):
     """A body that holds no exchange rates we can read; the message says where and why."""
-
-
-class RatesUnavailable(RuntimeError):
-    """A publisher did not answer with rates.
-
-    Attributes:
-        retryable: Whether asking again soon may help.
-    """
-
-    def __init__(self, message: str, *, retryable: bool) -> None:
-        super().__init__(message)
-        self.retryable = retryable
-
-
-def fetch_exchange_rates(url: str, *, timeout: httpx.Timeout = _TIMEOUT) -> pa.Table:
-    """Return the rates that a publisher has at a URL.
-
-    Raises:
-        RatesUnavailable: It could not be reached, or answered with an error.
-        UnreadableRates: Its answer is in none of the formats.
-    """
-    try:
-        with (
-            httpx.Client(timeout=timeout, follow_redirects=True, max_redirects=3) as client,
-            client.stream("GET", url) as response,
-        ):
-            body = _body(response, url)
-            status = response.status_code
-    except httpx.HTTPError as error:
-        raise RatesUnavailable(
-            f"{url} could not be asked for exchange rates ({type(error).__name__}: {error}); "
-            "rates that are stored are still used while they are fresh",
-            retryable=isinstance(error, httpx.TransportError),
-        ) from error
-    if status != httpx.codes.OK:
-        said = excerpt(body.decode("utf-8", "replace"))
-        raise RatesUnavailable(
-            f"{url} answered {status} instead of exchange rates: {said}",
-            retryable=status in _RETRYABLE,
-        )
-    return read_exchange_rates(body)
 
 
 def read_exchange_rates_file(path: Path) -> pa.Table:
@@ -362,12 +315,3 @@ def _frankfurter_quote(record: object, where: str) -> Iterator[Quote]:
     if base != quote:
         day = _day(record.get("date"), f"{where}.date")
         yield day, base, quote, _rate(record.get("rate"), f"{where}.rate")
-
-
-def _body(response: httpx.Response, url: str) -> bytes:
-    body = bytearray()
-    for chunk in response.iter_bytes():
-        body += chunk
-        if len(body) > MAX_BYTES:
-            raise UnreadableRates(f"{url} sent more than {MAX_BYTES:,} bytes")
-    return bytes(body)

@@ -7,7 +7,7 @@ is a sale (`core.sales`).
 import csv
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -82,9 +82,9 @@ def _csv_batches(name: str, file: IO[str], mapping: SaleMapping) -> Iterator[pa.
                 "Correct the names under [columns] of the mapping."
             )
         places = {role: header.index(column) for role, column in mapping.columns.items()}
-        rows = _numbered(reader)
+        rows = numbered_records(reader)
         while batch := list(islice(rows, BATCH_ROWS)):
-            yield _csv_batch(batch, len(header), places)
+            yield text_batch(batch, len(header), places, ROLES)
     except csv.Error as error:
         raise UnreadableFile(
             f"{name}:{reader.line_num} cannot be read as CSV ({error}): a quote may be open "
@@ -92,7 +92,7 @@ def _csv_batches(name: str, file: IO[str], mapping: SaleMapping) -> Iterator[pa.
         ) from None
 
 
-def _numbered(reader: "_Reader") -> Iterator[tuple[int, list[str]]]:
+def numbered_records(reader: "_Reader") -> Iterator[tuple[int, list[str]]]:
     """Yield each record that is not blank with the line it starts at."""
     start = reader.line_num + 1
     for row in reader:
@@ -101,9 +101,20 @@ def _numbered(reader: "_Reader") -> Iterator[tuple[int, list[str]]]:
         start = reader.line_num + 1
 
 
-def _csv_batch(
-    rows: list[tuple[int, list[str]]], width: int, places: Mapping[str, int]
+def text_batch(
+    rows: list[tuple[int, list[str]]],
+    width: int,
+    places: Mapping[str, int],
+    names: Sequence[str],
 ) -> pa.RecordBatch:
+    """Return records as columns of text: line, fault, and the named ones.
+
+    Args:
+        rows: As `numbered_records` gives them.
+        width: Columns of the header; a record with another number has the fault `columns`.
+        places: Where a named column is; one that is nowhere is empty.
+        names: The columns, in their order.
+    """
     filler = [""] * width
     whole = [row if len(row) == width else (row + filler)[:width] for _, row in rows]
     columns = list(zip(*whole, strict=True))
@@ -113,13 +124,13 @@ def _csv_batch(
             pa.array([line for line, _ in rows], pa.int64()),
             pa.array(faults, pa.string()),
             *(
-                pa.array(columns[places[role]], pa.string())
-                if role in places
+                pa.array(columns[places[name]], pa.string())
+                if name in places
                 else pa.repeat(pa.scalar(""), len(rows))
-                for role in ROLES
+                for name in names
             ),
         ],
-        schema=SALES_SCHEMA,
+        names=["line", "fault", *names],
     )
 
 

@@ -1,4 +1,4 @@
-"""The schedules: the day's snapshot and removals, the week's refresh, the month's training set."""
+"""The schedules: snapshots, rates and removals daily, a weekly refresh, a monthly training set."""
 
 import os
 from collections.abc import Collection
@@ -11,6 +11,7 @@ from pricing_assets.jobs import (
     refresh_stale,
     remove_expired_payloads,
     snapshot_prices,
+    update_exchange_rates,
 )
 from pricing_assets.store.training_inputs import first_observed
 from pricing_assets.store.training_places import final_months
@@ -146,4 +147,23 @@ def daily_payload_removal(context: dg.ScheduleEvaluationContext) -> dg.RunReques
     return dg.RunRequest(run_key=context.scheduled_execution_time.date().isoformat())
 
 
-ALL = (daily_snapshot, daily_payload_removal, weekly_refresh, monthly_training_set)
+@dg.schedule(
+    job=update_exchange_rates,
+    cron_schedule="30 17 * * *",
+    execution_timezone=ZONE,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every day at 17:30: the day's exchange rates, which the ECB publishes at about "
+    "16:00 in Frankfurt. A day that was missed comes with the next one.",
+)
+def daily_exchange_rates(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Ask for the rates of the days since the last one that is kept."""
+    return dg.RunRequest(run_key=context.scheduled_execution_time.date().isoformat())
+
+
+ALL = (
+    daily_snapshot,
+    daily_payload_removal,
+    daily_exchange_rates,
+    weekly_refresh,
+    monthly_training_set,
+)

@@ -19,7 +19,8 @@ from pricing_assets.core.answers import Answer, FetchResult, ItemQuery, Listing,
 from pricing_assets.core.items import item_id
 from pricing_assets.core.metadata import MetadataVersion, completeness, merge
 from pricing_assets.schema import tables as t
-from pricing_assets.store.answers import SourceFacts, commit_replies
+from pricing_assets.store.answers import commit_replies
+from pricing_assets.store.evidence import SourceFacts
 from pricing_assets.store.intake import IntakeCount, Readings, store_scans
 from pricing_assets.store.source_settings import declare_agreement
 from pricing_assets.store.sources import register_sources

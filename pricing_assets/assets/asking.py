@@ -15,7 +15,8 @@ from pathlib import Path
 
 from pricing_assets.core.answers import ItemQuery
 from pricing_assets.core.freshness import LEASE
-from pricing_assets.store.answers import SourceFacts, commit_replies
+from pricing_assets.store.answers import commit_replies
+from pricing_assets.store.evidence import SourceFacts
 from pricing_assets.store.licences import terms_of_sources
 from pricing_assets.store.queue import (
     Ask,
@@ -136,7 +137,7 @@ class _Asking:
         self._clock = clock
         self._spool = spool
         self._run_id = run_id
-        self._facts = _facts(database, access)
+        self._facts = source_facts(database, access)
         self._reported = time.monotonic()
         self.summary = AskSummary()
         self.total = count_open_asks(database, kinds, now=clock.now())
@@ -298,7 +299,8 @@ def _query(ask: Ask) -> ItemQuery:
     return ItemQuery(ask.item_id, ask.category, ask.natural_key, ask.title)
 
 
-def _facts(database: Database, access: SourceAccess) -> dict[str, SourceFacts]:
+def source_facts(database: Database, access: SourceAccess) -> dict[str, SourceFacts]:
+    """Return the facts of the active sources, by stored name."""
     fresh, terms = freshness(database), terms_of_sources(database)
     return {
         name: SourceFacts(access.source(name).kind, fresh[name], terms[name].store_payloads)

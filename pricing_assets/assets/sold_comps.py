@@ -12,10 +12,12 @@ from pricing_assets.assets.presentation import (
     calls_table,
     column_schema,
     histogram,
+    markdown_table,
     preview,
 )
 from pricing_assets.schema import tables as t
 from pricing_assets.store.comps import update_comps
+from pricing_assets.store.exchange_rates import unconverted
 from pricing_assets.store.ledger import calls_of_run
 from resources.clock import Clock
 from resources.database import Database
@@ -60,7 +62,7 @@ def sold_comps(
     )
     updated = update_comps(database, now=clock.now())
     _log.info(f"comps of {updated:,} items recomputed")
-    items, listings = t.items, t.price_listings
+    items, listings, waiting = t.items, t.price_listings, unconverted(database)
     by_kind = database.rows(
         sa.select(listings.c.kind, sa.func.count().label("rows")).group_by(listings.c.kind)
     )
@@ -78,6 +80,11 @@ def sold_comps(
                 calls_of_run(database, context.run.run_id, MARKET_KINDS, now=clock.now())
             ),
             "items_updated": updated,
+            "prices_not_converted": sum(reason.prices for reason in waiting),
+            "why_not_converted": markdown_table(
+                ("currency", "prices", "why"),
+                [(reason.currency, f"{reason.prices:,}", reason.reason) for reason in waiting],
+            ),
             "preview": preview(
                 database,
                 sa.select(

@@ -15,6 +15,12 @@ COMMANDS = {
         "Scan books, cards and minifigures, typed or from a file.",
     ),
     "import": ("pricing_assets.cli.import_:import_", "Import a file of sold listings."),
+    "catalogue": (
+        "pricing_assets.cli.catalogue:catalogue",
+        "Load catalogues of minifigures and cards, and find items.",
+    ),
+    "search": ("pricing_assets.cli.search:search", "What cards sold for, or are offered for."),
+    "rates": ("pricing_assets.cli.rates:rates", "Exchange rates: ask for them, or load a file."),
     "run": ("pricing_assets.cli.run:run", "Take what is pending through all assets."),
     "refresh": ("pricing_assets.cli.refresh:refresh", "Renew old answers that no scan asks for."),
     "status": ("pricing_assets.cli.status:status", "Scans, items, training quality and calls."),

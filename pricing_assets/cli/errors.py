@@ -12,6 +12,7 @@ from pricing_assets.store.training_publish import NotPublished
 from pricing_assets.store.training_set import NothingToBuild
 from pricing_assets.store.training_verify import NotATrainingSet
 from resources.database import DatabaseUnavailable, redacted
+from resources.exchange_rates import UnreadableRates
 from resources.scan_files import UnreadableFile
 from resources.settings import SettingsError
 
@@ -25,7 +26,7 @@ class Refusal(click.ClickException):
 def explained(error: Exception) -> str | None:
     """Return a foreseen failure as a sentence for a person; None for one that is a bug."""
     match error:
-        case DatabaseUnavailable() | UnreadableFile() | SettingsError():
+        case DatabaseUnavailable() | UnreadableFile() | UnreadableRates() | SettingsError():
             return str(error)
         case NothingToBuild() | NotForReview() | SchemaMismatch():
             return str(error)

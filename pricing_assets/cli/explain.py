@@ -15,6 +15,7 @@ from pricing_assets.core.gate import V1
 from pricing_assets.schema import tables as t
 from pricing_assets.store.conflicts import conflicts_of
 from pricing_assets.store.decisions import next_reasons
+from pricing_assets.store.exchange_rates import unconverted
 from pricing_assets.store.opening import open_database
 from pricing_assets.store.shown_prices import shown_prices
 from resources.clock import Clock
@@ -52,6 +53,7 @@ def explain(code: str, category: str | None, user: str) -> None:
         now = Clock.from_env().now()
         _show_index(database, key, now)
         _show_training(database, found[0], now)
+        _show_unconverted(database, key)
 
 
 def _show_item(item: sa.Row[Any]) -> None:
@@ -159,3 +161,11 @@ def _show_training(database: Database, item: sa.Row[Any], now: datetime) -> None
     for row in rows:
         word = "in training" if item.in_training else "not in training"
         click.echo(f"Training: {word}, score {row.score:.2f} by policy {V1.name}: {row.reason}")
+
+
+def _show_unconverted(database: Database, key: str) -> None:
+    for waiting in unconverted(database, key):
+        click.echo(
+            f"Not counted: {waiting.prices} prices in {waiting.currency}: {waiting.reason}; "
+            "they are converted once there is a rate: pricing rates update"
+        )

@@ -57,7 +57,10 @@ def import_(file: Path | None, mapping: Path | None, rejected: bool) -> None:
         f"known before, {count.rejected:,} rejected"
     )
     if count.not_counted:
-        click.echo(f"{count.not_counted:,} are kept and not counted: their currency is not USD")
+        click.echo(
+            f"{count.not_counted:,} are kept and not counted: no rate that is known converts them; "
+            "pricing rates load FILE, and they are"
+        )
     if count.rejected:
         click.echo("See what was rejected and why: pricing import --rejected")
     if count.stored:

@@ -276,8 +276,9 @@ def _reason(source: Mapping[str, Any]) -> str:
 
 
 def _show(source: Mapping[str, Any]) -> None:
+    known = f" of {', '.join(source['categories'])}" if source["categories"] else ""
     click.echo(
-        f"{source['name']:<36} {source['kind']} of {', '.join(source['categories'])}"
+        f"{source['name']:<36} {source['kind']}{known}"
         + ("" if source["active"] else f"; NOT ASKED: {source['why_not']}")
     )
     limits = [

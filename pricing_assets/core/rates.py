@@ -17,6 +17,9 @@ from decimal import ROUND_HALF_UP, Decimal
 MAX_AGE_DAYS = 7
 """Days for which a rate holds. The longest pause of the ECB since 1999 is five days."""
 
+HISTORY_BEGINS = date(1999, 1, 4)
+"""The euro's first day of trading, and of the ECB's rates."""
+
 USD = "USD"
 
 _CENT = Decimal("0.01")
@@ -49,6 +52,17 @@ class Converted:
     usd: Decimal
     rate: Decimal
     rate_day: date
+
+
+def first_day_to_ask(newest: date | None, today: date, longest: timedelta | None) -> date:
+    """Return from which day on a publisher is asked for its rates.
+
+    Args:
+        newest: The last day of which its rates are kept; None where there are none.
+        longest: The longest period that it is asked for; None is without limit.
+    """
+    first = newest or HISTORY_BEGINS
+    return first if longest is None else max(first, today - longest)
 
 
 class Rates:

@@ -169,6 +169,11 @@ class Item(Base):
                 "AND work_as_of IS DISTINCT FROM metadata_fetched_at"
             ),
         ),
+        sa.Index(
+            "ix_items_title_words",
+            sa.text("to_tsvector('simple', coalesce(title, ''))"),
+            postgresql_using="gin",
+        ).ddl_if(dialect="postgresql"),
         sa.Index("ix_items_market_fetched_at", "market_fetched_at"),
         sa.Index("ix_items_sold_comps_count", "sold_comps_count"),
     )
@@ -325,7 +330,9 @@ class ApiCall(Base):
 
     id: Mapped[int] = mapped_column(BIG_KEY, primary_key=True, autoincrement=True)
     source: Mapped[str] = mapped_column(SOURCE, sa.ForeignKey("data_sources.name"))
-    item_id: Mapped[str] = mapped_column(ITEM_ID, sa.ForeignKey("items.id"))
+    item_id: Mapped[str | None] = mapped_column(
+        ITEM_ID, sa.ForeignKey("items.id"), doc="null where it was about no item, as for rates"
+    )
     run_id: Mapped[str] = mapped_column(sa.String(64))
     requested_at: Mapped[datetime]
     result: Mapped[str] = mapped_column(sa.String(16))
@@ -355,7 +362,8 @@ class PriceListing(Base):
 
     `sold_at`/`listed_at` say when it happened, `observed_at` when we learnt of it,
     `superseded_at` when the source corrected or withdrew it. `price_usd` is null where the
-    currency could not be converted: such a row is kept and never counted.
+    currency could not be converted: such a row is kept and never counted, until a rate comes
+    and a converted row takes its place.
     """
 
     __tablename__ = "price_listings"
@@ -375,6 +383,7 @@ class PriceListing(Base):
     )
     exchange_rate_date: Mapped[date | None]
     price_usd: Mapped[Decimal | None] = mapped_column(doc="null where it cannot be converted")
+    conversion_error: Mapped[str | None] = mapped_column(doc="why it could not be converted")
     shipping: Mapped[Decimal | None] = mapped_column(doc="in currency")
     quantity: Mapped[int] = mapped_column(server_default=sa.text("1"))
     condition: Mapped[str | None] = mapped_column(sa.String(64))
@@ -398,6 +407,33 @@ class PriceListing(Base):
         sa.UniqueConstraint("item_id", "source", "kind", "source_listing_id", "observed_at"),
         sa.CheckConstraint("kind IN ('sold', 'ask', 'offer', 'estimate')", name="kind"),
         sa.Index("ix_price_listings_observed_at", "observed_at"),
+        sa.Index(
+            # What rates that arrive may convert: nothing where all prices are in USD.
+            "ix_price_listings_unconverted",
+            "currency",
+            "id",
+            sqlite_where=sa.text("price_usd IS NULL AND superseded_at IS NULL"),
+            postgresql_where=sa.text("price_usd IS NULL AND superseded_at IS NULL"),
+        ),
+    )
+
+
+class ExchangeRate(Base):
+    """What one unit of a currency cost in USD on a day, as a source published it; append-only."""
+
+    __tablename__ = "exchange_rates"
+
+    day: Mapped[date] = mapped_column(doc="that it is of; banks publish on working days")
+    currency: Mapped[str] = mapped_column(sa.String(3), doc="ISO 4217")
+    source: Mapped[str] = mapped_column(
+        SOURCE, sa.ForeignKey("data_sources.name"), doc="who published it"
+    )
+    usd_per_unit: Mapped[Decimal] = mapped_column(Money(18, 8), doc="USD for one unit, above 0")
+    observed_at: Mapped[datetime] = mapped_column(doc="when we learnt of it")
+
+    __table_args__ = (
+        sa.PrimaryKeyConstraint("currency", "day", "source"),
+        sa.Index("ix_exchange_rates_source_day", "source", "day"),
     )
 
 
@@ -420,6 +456,41 @@ class RejectedSale(Base):
     received_at: Mapped[datetime]
 
     __table_args__ = (sa.Index("ix_rejected_sales_received_at", "received_at"),)
+
+
+class Search(Base):
+    """One search for listings by words: what was asked, of whom, and what came of it.
+
+    A row for each time somebody searched. Where a stored answer was fresh, `cache_hit` is true
+    and no call was made; `payload_sha256` then is that of the stored answer.
+    """
+
+    __tablename__ = "searches"
+
+    id: Mapped[int] = mapped_column(BIG_KEY, primary_key=True, autoincrement=True)
+    user_id: Mapped[str] = mapped_column(sa.String(64), doc="who searched")
+    query: Mapped[str] = mapped_column(doc="the words, in lower case with single spaces")
+    kind: Mapped[str] = mapped_column(sa.String(16), doc="sold or ask")
+    filters: Mapped[str] = mapped_column(doc="JSON: what the search was limited to")
+    source: Mapped[str] = mapped_column(SOURCE, sa.ForeignKey("data_sources.name"))
+    requested_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None] = mapped_column(
+        doc="when the source answered; null where it did not"
+    )
+    expires_at: Mapped[datetime | None] = mapped_column(doc="until when the answer is fresh")
+    cache_hit: Mapped[bool] = mapped_column(doc="answered from the database, without a call")
+    pages: Mapped[int] = mapped_column(doc="pages that were read")
+    results: Mapped[int] = mapped_column(doc="listings that the answer showed")
+    items: Mapped[int] = mapped_column(doc="items that the listings were matched to")
+    payload_sha256: Mapped[str | None] = mapped_column(
+        SHA256, sa.ForeignKey("payloads.sha256"), doc="the body that the listings are read from"
+    )
+    error: Mapped[str | None] = mapped_column(doc="why there is no answer")
+
+    __table_args__ = (
+        sa.CheckConstraint("kind IN ('sold', 'ask')", name="kind"),
+        sa.Index("ix_searches_user_id_query", "user_id", "query", "kind", "requested_at"),
+    )
 
 
 class PriceSnapshot(Base):
@@ -687,7 +758,9 @@ data_sources: sa.Table = DataSource.__table__  # type: ignore[assignment]
 payloads: sa.Table = Payload.__table__  # type: ignore[assignment]
 api_calls: sa.Table = ApiCall.__table__  # type: ignore[assignment]
 price_listings: sa.Table = PriceListing.__table__  # type: ignore[assignment]
+exchange_rates: sa.Table = ExchangeRate.__table__  # type: ignore[assignment]
 rejected_sales: sa.Table = RejectedSale.__table__  # type: ignore[assignment]
+searches: sa.Table = Search.__table__  # type: ignore[assignment]
 price_snapshots: sa.Table = PriceSnapshot.__table__  # type: ignore[assignment]
 unified_index: sa.Table = UnifiedIndex.__table__  # type: ignore[assignment]
 decision_batches: sa.Table = DecisionBatch.__table__  # type: ignore[assignment]

@@ -10,13 +10,12 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 import sqlalchemy as sa
-import zstandard
 
 from pricing_assets.core.answers import FetchResult
 from pricing_assets.core.categories import CATEGORIES
@@ -25,6 +24,8 @@ from pricing_assets.core.freshness import is_usable, misses_after, next_due
 from pricing_assets.core.metadata import MetadataVersion, completeness, merge
 from pricing_assets.core.source_results import tells_nothing
 from pricing_assets.schema import tables as t
+from pricing_assets.store.evidence import SourceFacts, keep_evidence
+from pricing_assets.store.exchange_rates import converted
 from pricing_assets.store.matches import Confidence, confidence_of
 from resources.database import Bulk, Database, arrow_type
 from resources.sources.client import Reply
@@ -45,15 +46,6 @@ LISTING_FIELDS = (
 )
 """What makes a listing seen again a different observation. Bids and watchers move all the
 time without a change of the offer."""
-
-
-@dataclass(frozen=True, slots=True)
-class SourceFacts:
-    """What the store needs to know of a source to file its answers."""
-
-    kind: str
-    freshness: timedelta
-    store_payloads: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +81,14 @@ def commit_replies(
     metadata = [reply for reply in replies if sources[reply.source].kind == "metadata"]
     market = [reply for reply in replies if sources[reply.source].kind != "metadata"]
     seen = [reply.query for reply in replies if reply.answer and reply.answer.listings]
-    confidence = confidence_of(database, seen)
+    # A metadata source may have estimates beside what an item is.
+    estimates = [reply for reply in metadata if reply.answer and reply.answer.listings]
+    priced = [*market, *estimates]
+    listings = converted(database, listing_rows(priced, confidence_of(database, seen)))
     with database.bulk() as bulk:
-        bulk.upsert(t.payloads, _payloads(replies, sources))
-        bulk.upsert(t.api_calls, _api_calls(replies, run_id))
+        keep_evidence(bulk, replies, sources, run_id)
         quality = _file_metadata(bulk, database, metadata, now)
-        # A metadata source may have estimates beside what an item is.
-        estimates = [reply for reply in metadata if reply.answer and reply.answer.listings]
-        _file_listings(bulk, [*market, *estimates], sources, confidence)
+        _file_listings(bulk, priced, sources, listings)
         _move_fetch_times(bulk, metadata, market)
         _file_index(bulk, replies, sources, index, quality)
 
@@ -104,67 +96,6 @@ def commit_replies(
 def _is_filed(reply: Reply, index: Mapping[str, Mapping[str, _IndexRow]]) -> bool:
     row = index.get(reply.query.item_id, {}).get(reply.source)
     return row is not None and row.fetched_at >= reply.requested_at
-
-
-def _payloads(replies: Iterable[Reply], sources: Mapping[str, SourceFacts]) -> pa.Table:
-    """Return the bodies; of a source that lets us keep none, only their hash and size."""
-    compressor = zstandard.ZstdCompressor()
-    by_hash = {reply.sha256: reply for reply in replies if reply.sha256}
-    # In one order, so that two writers of the same bodies wait instead of deadlocking.
-    bodies = {digest: by_hash[digest] for digest in sorted(by_hash)}
-    return pa.table(
-        {
-            "sha256": pa.array(list(bodies), pa.string()),
-            "source": pa.array([reply.source for reply in bodies.values()], pa.string()),
-            "fetched_at": pa.array([reply.requested_at for reply in bodies.values()], _MOMENT),
-            "content_type": pa.array([r.content_type for r in bodies.values()], pa.string()),
-            "size_bytes": pa.array([len(reply.body) for reply in bodies.values()], pa.int64()),
-            "body_zstd": pa.array(
-                [
-                    compressor.compress(reply.body) if sources[reply.source].store_payloads else b""
-                    for reply in bodies.values()
-                ],
-                pa.binary(),
-            ),
-            "removed_at": pa.array(
-                [
-                    None if sources[reply.source].store_payloads else reply.requested_at
-                    for reply in bodies.values()
-                ],
-                _MOMENT,
-            ),
-        }
-    )
-
-
-def _api_calls(replies: Sequence[Reply], run_id: str) -> pa.Table:
-    return pa.table(
-        {
-            "source": [reply.source for reply in replies],
-            "item_id": [reply.query.item_id for reply in replies],
-            "run_id": [run_id] * len(replies),
-            "requested_at": pa.array([reply.requested_at for reply in replies], _MOMENT),
-            "result": [reply.result for reply in replies],
-            "status": pa.array([reply.status for reply in replies], pa.int64()),
-            "attempts": pa.array([reply.attempts for reply in replies], pa.int64()),
-            "latency_ms": pa.array([reply.latency_ms for reply in replies], pa.float64()),
-            "size_bytes": pa.array([len(reply.body) for reply in replies], pa.int64()),
-            "cost_usd": pa.array([reply.cost_usd for reply in replies], pa.decimal128(12, 6)),
-            "error": pa.array([_error(reply) for reply in replies], pa.string()),
-            "payload_sha256": pa.array([reply.sha256 for reply in replies], pa.string()),
-            "listings": pa.array(
-                [len(reply.answer.listings) if reply.answer else None for reply in replies],
-                pa.int64(),
-            ),
-        }
-    )
-
-
-def _error(reply: Reply) -> str | None:
-    if reply.error:
-        return reply.error
-    problems = reply.answer.problems if reply.answer else ()
-    return "; ".join(problems[:5]) or None
 
 
 def _index_rows(database: Database, replies: Iterable[Reply]) -> dict[str, dict[str, _IndexRow]]:
@@ -337,13 +268,8 @@ def _chosen(merged: Mapping[str, tuple[Any, Any]], names: Iterable[str]) -> pa.A
     return pa.array([values.get(name) for (values, _), name in pairs], pa.string())
 
 
-def _file_listings(
-    bulk: Bulk,
-    replies: Sequence[Reply],
-    sources: Mapping[str, SourceFacts],
-    confidence: Confidence,
-) -> None:
-    """Append what is new, supersede what changed, and withdraw asks that are gone."""
+def listing_rows(replies: Sequence[Reply], confidence: Confidence) -> pa.Table:
+    """Return the prices that replies show, each once, as they came."""
     rows: list[dict[str, Any]] = []
     for reply in replies:
         seen: set[tuple[str, str]] = set()
@@ -351,7 +277,6 @@ def _file_listings(
             if (listing.kind, listing.source_listing_id) in seen:
                 continue
             seen.add((listing.kind, listing.source_listing_id))
-            usd = listing.currency == "USD"
             rows.append(
                 {
                     "item_id": reply.query.item_id,
@@ -361,9 +286,6 @@ def _file_listings(
                     "title": listing.title,
                     "price": _cents(listing.price),
                     "currency": listing.currency,
-                    "exchange_rate": Decimal(1) if usd else None,
-                    "exchange_rate_date": reply.requested_at.date() if usd else None,
-                    "price_usd": _cents(listing.price) if usd else None,
                     "shipping": _cents(listing.shipping),
                     "quantity": listing.quantity,
                     "condition": listing.condition,
@@ -377,8 +299,14 @@ def _file_listings(
                     "payload_sha256": reply.sha256,
                 }
             )
-    schema = pa.schema([(name, kind) for name, kind in _LISTING_SCHEMA.items()])
-    staged = bulk.stage(pa.Table.from_pylist(rows, schema=schema), like=t.price_listings)
+    return pa.Table.from_pylist(rows, schema=_LISTING_SCHEMA)
+
+
+def _file_listings(
+    bulk: Bulk, replies: Sequence[Reply], sources: Mapping[str, SourceFacts], seen: pa.Table
+) -> None:
+    """Append what is new, supersede what changed, and withdraw asks that are gone."""
+    staged = bulk.stage(seen, like=t.price_listings)
     answered = bulk.stage(
         pa.table(
             {
@@ -457,29 +385,28 @@ def _silent_sources(bulk: Bulk, answered: sa.Table, staged: sa.Table) -> list[st
     return silent
 
 
-_LISTING_SCHEMA: Mapping[str, pa.DataType] = {
-    "item_id": pa.string(),
-    "source": pa.string(),
-    "source_listing_id": pa.string(),
-    "kind": pa.string(),
-    "title": pa.string(),
-    "price": _PRICE,
-    "currency": pa.string(),
-    "exchange_rate": pa.decimal128(18, 8),
-    "exchange_rate_date": pa.date32(),
-    "price_usd": _PRICE,
-    "shipping": _PRICE,
-    "quantity": pa.int64(),
-    "condition": pa.string(),
-    "listing_type": pa.string(),
-    "bids": pa.int64(),
-    "watchers": pa.int64(),
-    "sold_at": _MOMENT,
-    "listed_at": _MOMENT,
-    "observed_at": _MOMENT,
-    "match_confidence": pa.float64(),
-    "payload_sha256": pa.string(),
-}
+_LISTING_SCHEMA = pa.schema(
+    {
+        "item_id": pa.string(),
+        "source": pa.string(),
+        "source_listing_id": pa.string(),
+        "kind": pa.string(),
+        "title": pa.string(),
+        "price": _PRICE,
+        "currency": pa.string(),
+        "shipping": _PRICE,
+        "quantity": pa.int64(),
+        "condition": pa.string(),
+        "listing_type": pa.string(),
+        "bids": pa.int64(),
+        "watchers": pa.int64(),
+        "sold_at": _MOMENT,
+        "listed_at": _MOMENT,
+        "observed_at": _MOMENT,
+        "match_confidence": pa.float64(),
+        "payload_sha256": pa.string(),
+    }
+)
 
 
 def _cents(amount: Decimal | None) -> Decimal | None:

@@ -91,7 +91,7 @@ def askable_sources(database: Database) -> list[Askable]:
         Askable(row.name, tuple(json.loads(row.categories)), row.cost_per_call_usd)
         for row in database.rows(
             sa.select(sources.c.name, sources.c.categories, sources.c.cost_per_call_usd)
-            .where(sources.c.is_active)
+            .where(sources.c.is_active, sources.c.kind != "rates")
             .order_by(sources.c.name)
         )
     ]

@@ -8,14 +8,12 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from pricing_assets.core.codes import SHOWN_LENGTH, read_code
@@ -23,6 +21,7 @@ from pricing_assets.core.items import item_id
 from pricing_assets.core.sales import REASONS, SaleMapping, judge_sql
 from pricing_assets.schema import tables as t
 from pricing_assets.store.answers import LISTING_FIELDS
+from pricing_assets.store.exchange_rates import converted
 from pricing_assets.store.intake import create_items
 from resources.compute import duckdb_connection
 from resources.database import Bulk, Database
@@ -59,7 +58,7 @@ class ImportCount:
     Attributes:
         stored: New observations, and corrections of what an earlier file said.
         known: Sales that were stored before, just so.
-        not_counted: Of all sales, those in a currency that cannot be converted.
+        not_counted: Of all sales, those that no rate converts into USD.
     """
 
     read: int
@@ -91,11 +90,11 @@ def import_sales(
         duck.execute(f"SET temp_directory = '{spill}'")
         duck.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
         _judge(duck, mapping, batches, now)
-        read, rejected, not_counted = duck.execute(
-            "SELECT count(*), count(reason), count(*) FILTER (WHERE reason IS NULL AND "
-            "currency <> 'USD') FROM judged"
-        ).fetchall()[0]
-        stored = sum(_store(database, sales, mapping, file, now) for sales in _sales(duck))
+        read, rejected = duck.execute("SELECT count(*), count(reason) FROM judged").fetchall()[0]
+        stored = not_counted = 0
+        for sales in _sales(duck):
+            added, unconverted = _store(database, sales, mapping, file, now)
+            stored, not_counted = stored + added, not_counted + unconverted
         _keep_rejected(database, duck, mapping, file, now)
     return ImportCount(read, stored, read - rejected - stored, rejected, not_counted)
 
@@ -210,8 +209,11 @@ def _sales(duck: duckdb.DuckDBPyConnection) -> Iterator[pa.Table]:
 
 def _store(
     database: Database, sales: pa.Table, mapping: SaleMapping, file: SalesFile, now: datetime
-) -> int:
-    """Store a batch of sales and their items; return how many were new or corrected."""
+) -> tuple[int, int]:
+    """Store a batch of sales and their items; return how many were new or corrected.
+
+    Beside it, how many of the batch are not in USD.
+    """
     count = sales.num_rows
     listings = t.price_listings
 
@@ -238,28 +240,22 @@ def _store(
             },
             "listing_type": pa.nulls(count, pa.string()),
             "sold_at": sales["sold_at"].cast(_MOMENT),
+            "listed_at": pa.nulls(count, _MOMENT),
             "observed_at": same(now, _MOMENT),
             "payload_sha256": same(file.sha256, pa.string()),
         }
     )
-    # Another currency is kept as it came and not counted.
-    is_usd = pc.equal(sales["currency"], "USD")
-    for name, value in (
-        ("price_usd", sales["price"]),
-        ("exchange_rate", pa.scalar(Decimal(1), pa.decimal128(18, 8))),
-        ("exchange_rate_date", pa.scalar(now.date(), pa.date32())),
-    ):
-        rows = rows.append_column(name, pc.if_else(is_usd, value, None))
+    rows = converted(database, rows)
     with database.bulk() as bulk:
         create_items(bulk, readings, now)
         staged = bulk.stage(rows, like=listings)
-        stored = _append(bulk, staged)
-        _mark_items(bulk, staged, mapping.source, now)
-    return stored
+        stored = append_listings(bulk, staged)
+        mark_items(bulk, staged, mapping.source, now)
+    return stored, rows["price_usd"].null_count
 
 
-def _append(bulk: Bulk, staged: sa.Table) -> int:
-    """Supersede what the file says otherwise, and append what is not stored just so."""
+def append_listings(bulk: Bulk, staged: sa.Table) -> int:
+    """Supersede what is said otherwise now, and append what is not stored just so."""
     listings = t.price_listings
     same_listing = sa.and_(
         *(staged.c[name] == listings.c[name] for name in ("item_id", "source", "kind")),
@@ -276,7 +272,7 @@ def _append(bulk: Bulk, staged: sa.Table) -> int:
     return bulk.insert_from(listings, sa.select(*staged.columns).where(~known))
 
 
-def _mark_items(bulk: Bulk, staged: sa.Table, source: str, now: datetime) -> None:
+def mark_items(bulk: Bulk, staged: sa.Table, source: str, now: datetime) -> None:
     """Let the items' comps be computed anew: something was learnt of their market just now."""
     listings = t.price_listings
     news = sa.select(listings.c.item_id).where(

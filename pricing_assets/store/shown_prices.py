@@ -43,7 +43,8 @@ def shown_prices(database: Database, item_id: str, *, now: datetime) -> ShownPri
     """Return what may be shown of an item's prices now.
 
     A price is as old as the source's last word on the item: one that is seen again is
-    displayed anew. One from a file is as old as its import.
+    displayed anew, and one that is converted later is not. One from a file is as old as its
+    import.
     """
     listings = t.price_listings
     mine = sa.and_(counted(), listings.c.item_id == item_id, listings.c.kind.in_(("sold", "ask")))
@@ -68,16 +69,17 @@ def hidden_sources(
     database: Database, observations: sa.ColumnElement[bool], *, now: datetime
 ) -> list[Hidden]:
     """Return the sources of some observations of one item that may not be shown now, by name."""
-    listings, index = t.price_listings, t.unified_index
+    listings, index, payloads = t.price_listings, t.unified_index, t.payloads
     by_source = database.rows(
         sa.select(
             listings.c.source,
             sa.func.count().label("observations"),
-            sa.func.max(listings.c.observed_at, type_=listings.c.observed_at.type).label("learnt"),
+            sa.func.max(payloads.c.fetched_at, type_=payloads.c.fetched_at.type).label("learnt"),
             sa.func.max(index.c.last_fetched_at, type_=index.c.last_fetched_at.type).label(
                 "fetched"
             ),
         )
+        .join(payloads, payloads.c.sha256 == listings.c.payload_sha256)
         .outerjoin(
             index,
             sa.and_(

@@ -41,30 +41,7 @@ def register_sources(
     missing = {name: source for name, source in sources.items() if prefix + name not in present}
     if not missing and all(is_active == wanted for is_active, wanted in present.values()):
         return
-    database.upsert(
-        table,
-        pa.table(
-            {
-                "name": pa.array([prefix + name for name in missing], pa.string()),
-                "kind": pa.array([source.kind for source in missing.values()], pa.string()),
-                "categories": pa.array(
-                    [json.dumps(list(s.categories)) for s in missing.values()], pa.string()
-                ),
-                "rate_per_second": pa.array(
-                    [float(s.rate_per_second) for s in missing.values()], pa.float64()
-                ),
-                "cost_per_call_usd": pa.array(
-                    [s.cost_per_call_usd for s in missing.values()], pa.decimal128(12, 6)
-                ),
-                "freshness_days": pa.array(
-                    [s.freshness / timedelta(days=1) for s in missing.values()], pa.float64()
-                ),
-                "licence": pa.array(
-                    [json.dumps(asdict(s.licence)) for s in missing.values()], pa.string()
-                ),
-            }
-        ),
-    )
+    database.upsert(table, _rows(missing, prefix))
     # The sources of the other profile, and files, stay for their history, and are not asked.
     database.execute(
         sa.update(table).values(
@@ -73,6 +50,40 @@ def register_sources(
                 sa.func.coalesce(table.c.enabled, table.c.name.in_(sorted(on))),
             )
         )
+    )
+
+
+def know_source(database: Database, source: Source) -> None:
+    """Make sure that a source has a row under its own name, without it being asked.
+
+    For content of a vendor that came by a file, in whatever profile.
+    """
+    row = _rows({source.name: source}, "").append_column("is_active", pa.array([False]))
+    database.upsert(t.data_sources, row)
+
+
+def _rows(sources: Mapping[str, Source], prefix: str) -> pa.Table:
+    """Return the rows of sources that have none yet."""
+    return pa.table(
+        {
+            "name": pa.array([prefix + name for name in sources], pa.string()),
+            "kind": pa.array([source.kind for source in sources.values()], pa.string()),
+            "categories": pa.array(
+                [json.dumps(list(s.categories)) for s in sources.values()], pa.string()
+            ),
+            "rate_per_second": pa.array(
+                [float(s.rate_per_second) for s in sources.values()], pa.float64()
+            ),
+            "cost_per_call_usd": pa.array(
+                [s.cost_per_call_usd for s in sources.values()], pa.decimal128(12, 6)
+            ),
+            "freshness_days": pa.array(
+                [s.freshness / timedelta(days=1) for s in sources.values()], pa.float64()
+            ),
+            "licence": pa.array(
+                [json.dumps(asdict(s.licence)) for s in sources.values()], pa.string()
+            ),
+        }
     )
 
 

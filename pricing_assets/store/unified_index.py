@@ -11,6 +11,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from pricing_assets.core.freshness import LOW_QUALITY, RETRY_AFTER
+from pricing_assets.core.licences import FILES
 from pricing_assets.schema import tables as t
 from pricing_assets.store.queue import is_pending
 from resources.compute import duckdb_connection
@@ -58,7 +59,11 @@ def disagreements(
             index.c.source == table.c.source,
             index.c.last_fetched_at.is_not(None),
         )
-        return count(sa.select(sa.func.count()).select_from(table).where(~known), table.c.item_id)
+        # A call may be about no item, and a file was not asked: there the index has nothing
+        # to know.
+        about = sa.and_(table.c.item_id.is_not(None), ~table.c.source.startswith(FILES))
+        statement = sa.select(sa.func.count()).select_from(table).where(about, ~known)
+        return count(statement, table.c.item_id)
 
     answered = sa.exists().where(
         calls.c.item_id == index.c.item_id,
@@ -111,7 +116,10 @@ def repair(database: Database, *, dead: Collection[str] = ()) -> Repaired:
                 "calls",
                 sa.select(
                     calls.c.item_id, calls.c.source, calls.c.requested_at, calls.c.result
-                ).where(sa.or_(calls.c.attempts > 0, calls.c.result != "error")),
+                ).where(
+                    calls.c.item_id.is_not(None),
+                    sa.or_(calls.c.attempts > 0, calls.c.result != "error"),
+                ),
             ),
             ("items", sa.select(items.c.id, items.c.quality_score)),
             ("sources", sa.select(sources.c.name, sources.c.kind, sources.c.freshness_days)),

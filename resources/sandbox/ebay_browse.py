@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from resources.sandbox.catalogue import Book
+from resources.sandbox.card_offers import card_offers
 from resources.sandbox.ebay_oauth import EbayVendor, error
 from resources.sandbox.market import Offer
 from resources.sandbox.wire import (
@@ -28,8 +28,16 @@ _SITE = "https://www.ebay.sandbox.invalid"
 _API = "https://api.ebay.sandbox.invalid/buy/browse/v1"
 _CONDITION_IDS = {
     "Brand New": "1000", "Like New": "2750", "Very Good": "4000", "Good": "5000",
-    "Acceptable": "6000",
+    "Acceptable": "6000", "Graded": "2750", "Ungraded": "4000",
 }  # fmt: skip
+_Category = tuple[str, str]
+_BOOKS: tuple[_Category, ...] = (("261186", "Books"), ("267", "Books & Magazines"))
+_CARDS: tuple[_Category, ...] = (
+    ("261328", "Trading Card Singles"),
+    ("64482", "Sports Mem, Cards & Fan Shop"),
+)
+"""A listing's own category, and those above it."""
+
 _BUYING_OPTIONS = {
     "fixed_price": ["FIXED_PRICE"],
     "auction": ["AUCTION"],
@@ -56,7 +64,7 @@ class EbayBrowse(EbayVendor):
         return error(429, 2001, "ACCESS", "Too many requests.", long)
 
     def answer(self, call: Call) -> Reply:
-        """Search the copies on offer of the book that ``q`` or ``gtin`` names."""
+        """Search the copies on offer of the book, or of the card, that is named."""
         params = call.params
         query = params.get("q") or params.get("gtin")
         if not query and not (params.get("epid") or params.get("category_ids")):
@@ -75,11 +83,20 @@ class EbayBrowse(EbayVendor):
         asked = isbns_in(query or "")
         named = _OPTIONS_FILTER.search(params.get("filter", ""))
         options = set(named[1].split("|")) if named else {"FIXED_PRICE"}
+        shelf, found = (
+            _BOOKS,
+            [
+                (listing_title(book, offer), offer)
+                for code in asked
+                if (book := self.books.get(code)) and self.knows(code)
+                for offer in self.market.asks(book, call.now)
+            ],
+        )
+        if not asked:
+            shelf, found = _CARDS, card_offers(self.market.seed, query or "", call.now, sold=False)
         offers = [
-            (book, offer)
-            for code in asked
-            if (book := self.books.get(code)) and self.knows(code)
-            for offer in self.market.asks(book, call.now)
+            (title, offer)
+            for title, offer in found
             if options & set(_BUYING_OPTIONS[offer.listing_type])
         ]
         if params.get("sort") == "price":
@@ -94,25 +111,24 @@ class EbayBrowse(EbayVendor):
             document["next"] = _page(params, limit, offset + limit)
         if offset:
             document["prev"] = _page(params, limit, offset - limit)
-        page = [item_summary(book, offer) for book, offer in offers[offset : offset + limit]]
+        page = [
+            item_summary(title, offer, shelf) for title, offer in offers[offset : offset + limit]
+        ]
         if page:
             document["itemSummaries"] = page
         return Reply(200, document, asked=asked if offset == 0 else ())
 
 
-def item_summary(book: Book, offer: Offer) -> dict[str, Any]:
+def item_summary(title: str, offer: Offer, shelf: tuple[_Category, ...]) -> dict[str, Any]:
     """Return one listing of a search page."""
     price = _money(offer.price_cents)
     number = stable_number("seller", offer.listing_id)
     item_id = f"v1|{offer.listing_id}|0"
     summary: dict[str, Any] = {
         "itemId": item_id,
-        "title": listing_title(book, offer),
-        "leafCategoryIds": ["261186"],
-        "categories": [
-            {"categoryId": "261186", "categoryName": "Books"},
-            {"categoryId": "267", "categoryName": "Books & Magazines"},
-        ],
+        "title": title,
+        "leafCategoryIds": [shelf[0][0]],
+        "categories": [{"categoryId": number, "categoryName": name} for number, name in shelf],
         "price": price,
         "itemHref": f"{_API}/item/{item_id.replace('|', '%7C')}",
         "seller": {

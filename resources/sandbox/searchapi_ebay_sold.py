@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from resources.sandbox import credential
-from resources.sandbox.catalogue import Book
+from resources.sandbox.card_offers import card_offers
 from resources.sandbox.market import Offer
 from resources.sandbox.wire import (
     Call,
@@ -59,7 +59,7 @@ class SearchApiEbaySold(Vendor):
         return Reply(429, {"error": "You have used all of the searches for the month."})
 
     def answer(self, call: Call) -> Reply:
-        """Search the listings of the book that ``q`` names."""
+        """Search the listings of the book, or of the card, that ``q`` names."""
         params = call.params
         if params.get("engine") != "ebay_search":
             return Reply(422, {"error": "Unsupported `engine`; the sandbox has `ebay_search`."})
@@ -74,15 +74,15 @@ class SearchApiEbaySold(Vendor):
         sold = "sold_listings" in params.get("filters", "").split(",")
         asked = isbns_in(params["q"])
         offers = [
-            (book, offer)
+            (listing_title(book, offer), offer)
             for code in asked
             if (book := self.books.get(code)) and self.knows(code)
             for offer in (self.market.sales if sold else self.market.asks)(book, call.now)
-        ]
+        ] or card_offers(self.market.seed, params["q"], call.now, sold=sold)
         start = (page - 1) * num
         results = [
-            organic_result(position, book, offer, sold=sold)
-            for position, (book, offer) in enumerate(offers[start : start + num], start=1)
+            organic_result(position, title, offer, sold=sold)
+            for position, (title, offer) in enumerate(offers[start : start + num], start=1)
         ]
         pagination: dict[str, Any] = {"current": page}
         if start + num < len(offers):
@@ -109,7 +109,7 @@ class SearchApiEbaySold(Vendor):
         return Reply(200, document, asked=asked if page == 1 else ())
 
 
-def organic_result(position: int, book: Book, offer: Offer, *, sold: bool) -> dict[str, Any]:
+def organic_result(position: int, title: str, offer: Offer, *, sold: bool) -> dict[str, Any]:
     """Return one listing of a result page."""
     number = stable_number("result", offer.listing_id)
     link = f"{_SITE}/itm/{offer.listing_id}"
@@ -117,7 +117,7 @@ def organic_result(position: int, book: Book, offer: Offer, *, sold: bool) -> di
     result: dict[str, Any] = {
         "position": position,
         "item_id": offer.listing_id,
-        "title": listing_title(book, offer),
+        "title": title,
         "tag": "Opens in a new window or tab",
         "link": link,
         "seller": {

@@ -183,4 +183,4 @@ def market_date(text: str | None) -> datetime:
 
 
 def _response(reply: Reply) -> Response:
-    return Response(reply.body(), reply.status, dict(reply.headers), media_type="application/json")
+    return Response(reply.body(), reply.status, dict(reply.headers), media_type=reply.media_type)

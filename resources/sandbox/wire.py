@@ -43,6 +43,7 @@ class Reply:
     """One response.
 
     Attributes:
+        document: What is sent as JSON; bytes are sent as they are.
         asked: Natural keys that the request asked about, each counted once; empty for the
             later pages of an answer and for what was refused.
     """
@@ -51,9 +52,12 @@ class Reply:
     document: Any
     headers: Mapping[str, str] = field(default_factory=dict)
     asked: Sequence[str] = ()
+    media_type: str = "application/json"
 
     def body(self) -> bytes:
-        """Return the document as JSON."""
+        """Return the document as it is sent."""
+        if isinstance(self.document, bytes):
+            return self.document
         return json.dumps(self.document, ensure_ascii=False, separators=(",", ":")).encode()
 
 

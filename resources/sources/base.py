@@ -21,7 +21,7 @@ from resources.sources import wire
 if TYPE_CHECKING:
     from resources.sources.credentials import Credentials
 
-SourceKind = Literal["metadata", "sold", "ask", "offer"]
+SourceKind = Literal["metadata", "sold", "ask", "offer", "rates"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +170,10 @@ class Source(ABC):
 
     Attributes:
         name: How the source is stored, such as ``open_library``.
-        kind: What it tells: ``metadata`` or one kind of price.
-        categories: Categories of items that it knows.
+        kind: What it tells: ``metadata``, one kind of price, or exchange ``rates``.
+        categories: Categories of items that it knows; none for one of rates.
         active_by_default: Whether it is asked without an operator switching it on.
+        by_words: Whether it also answers to any words in the place of an item's key.
         base_url: Scheme, host and nothing that a request's path already has. An instance may
             have another one, to talk to the sandbox.
         rate_per_second: Requests a second that the vendor allows.
@@ -190,6 +191,7 @@ class Source(ABC):
     kind: ClassVar[SourceKind]
     categories: ClassVar[Sequence[str]]
     active_by_default: ClassVar[bool] = True
+    by_words: ClassVar[bool] = False
     base_url: str
     rate_per_second: ClassVar[float]
     cost_per_call_usd: ClassVar[Decimal] = Decimal(0)
@@ -212,7 +214,7 @@ class Source(ABC):
 
     @abstractmethod
     def read(self, query: ItemQuery, document: Any) -> Answer:
-        """Return what the JSON document of a successful response says about the item.
+        """Return what the document of a successful response says about the item.
 
         Raises:
             UnparsablePayload: It has none of the vendor's shapes.
@@ -265,9 +267,16 @@ class Source(ABC):
             return Answer("not_found")
         if failure := self.error(response):
             raise failure
+        return self.read(query, self.document(response))
+
+    def document(self, response: httpx.Response) -> Any:
+        """Return what the body of a success holds: JSON, unless the vendor sends another format.
+
+        Raises:
+            UnreadableBody: It is in another format.
+        """
         try:
-            document = wire.read_json(response.content)
+            return wire.read_json(response.content)
         except ValueError as error:
             content_type = response.headers.get("Content-Type", "no content type")
             raise UnreadableBody("body", f"not JSON ({content_type}): {error}") from None
-        return self.read(query, document)

@@ -60,6 +60,7 @@ class EbayBrowse(EbaySource):
     name = "ebay_browse"
     kind = "ask"
     categories = ("book",)
+    by_words = True
     scope = SCOPE
     cost_per_call_usd = Decimal(0)
     freshness = timedelta(days=3)

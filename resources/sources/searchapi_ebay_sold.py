@@ -64,6 +64,7 @@ class SearchApiEbaySold(ebay_page.PageReader):
     name = "searchapi_ebay_sold"
     kind = "sold"
     categories = ("book",)
+    by_words = True
     base_url = "https://www.searchapi.io"
     rate_per_second = 2.0
     cost_per_call_usd = Decimal("0.004")  # 40 USD for 10,000 searches

@@ -90,6 +90,7 @@ class SerpApiEbaySold(ebay_page.PageReader):
     name = "serpapi_ebay_sold"
     kind = "sold"
     categories = ("book",)
+    by_words = True
     active_by_default = False
     base_url = "https://serpapi.com"
     rate_per_second = 0.25  # 1,000 an hour on the plan of 5,000 searches

@@ -36,6 +36,7 @@ def test_what_it_shows_is_what_is_stored(processed: Processed) -> None:
     )["cost_usd"]  # fmt: skip
     assert float(paid) == round(total, 6)
     assert "data:image/png;base64," in shown["median_prices"]
+    assert shown["prices_not_converted"] == 0
 
 
 def test_comps_are_the_statistics_of_what_sold_and_of_nothing_else(processed: Processed) -> None:

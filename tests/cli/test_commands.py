@@ -36,7 +36,8 @@ def test_the_commands() -> None:
         *("training-set diff", "training-set publish", "db", "db upgrade", "db check"),
         *("sandbox", "sandbox serve", "refresh", "index", "index check", "index repair"),
         *("sources", "sources list", "sources enable", "sources disable"),
-        *("sources set", "sources agree", "calls", "import"),
+        *("sources set", "sources agree", "calls", "import", "search"),
+        *("catalogue", "catalogue load", "catalogue search", "rates", "rates load", "rates update"),
     }
     assert set(COMMANDS) == {path[0] for path in ALL if path}
 

@@ -1,11 +1,6 @@
-import http.server
 import io
 import json
-import socket
-import threading
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
@@ -17,9 +12,7 @@ from hypothesis import strategies as st
 
 from resources.exchange_rates import (
     SCHEMA,
-    RatesUnavailable,
     UnreadableRates,
-    fetch_exchange_rates,
     read_exchange_rates,
     read_exchange_rates_file,
 )
@@ -212,56 +205,6 @@ def test_any_bytes_are_read_or_refused(body: bytes, data: st.DataObject) -> None
     assert min(table["usd_per_unit"].to_pylist()) > 0
 
 
-# --- over a socket ------------------------------------------------------------------------
-
-
-@contextmanager
-def serving(answers: dict[str, tuple[int, bytes]]) -> Iterator[str]:
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status, body = answers[self.path]
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def test_rates_are_fetched_over_http() -> None:
-    answers = {
-        "/history.zip": (200, zipped(history_csv=HISTORY)),
-        "/v1/latest": (200, as_json(V1_DAY)),
-        "/gone": (404, as_json({"message": "not found"})),
-        "/busy": (503, b"later"),
-    }
-    with serving(answers) as origin:
-        assert fetch_exchange_rates(f"{origin}/history.zip").num_rows == 5
-        assert fetch_exchange_rates(f"{origin}/v1/latest").num_rows == 2
-        for path, status, retryable in (("/gone", 404, False), ("/busy", 503, True)):
-            with pytest.raises(RatesUnavailable, match=f"answered {status}") as caught:
-                fetch_exchange_rates(f"{origin}{path}")
-            assert caught.value.retryable is retryable
-
-
-def test_nobody_listens() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    with pytest.raises(RatesUnavailable, match="could not be asked") as caught:
-        fetch_exchange_rates(f"http://127.0.0.1:{port}/")
-    assert caught.value.retryable
-
-
 # --- reference data, in place -------------------------------------------------------------
 
 
@@ -278,33 +221,3 @@ def test_the_real_history_of_the_ecb(reference_data: Path) -> None:
     by_key = {(r["day"], r["currency"]): r["usd_per_unit"] for r in table.to_pylist()}
     assert len(recent) > 1000
     assert all(by_key[r["day"], r["currency"]] == r["usd_per_unit"] for r in recent)
-
-
-def test_recorded_answers_of_frankfurter(reference_data: Path) -> None:
-    directory = reference_data / "payloads" / "frankfurter"
-    index = json.loads((directory / "_index.json").read_bytes())
-    answers = {
-        f"/{entry['file']}": (entry["status"], (directory / entry["file"]).read_bytes())
-        for entry in index
-    }
-    euro = []
-    with serving(answers) as origin:
-        for path, (status, body) in answers.items():
-            document = json.loads(body)
-            if status != 200:
-                with pytest.raises(RatesUnavailable, match="not found"):
-                    fetch_exchange_rates(origin + path)
-            elif isinstance(document, dict) and "USD" not in {
-                document["base"],
-                *document["rates"],
-            }:
-                with pytest.raises(UnreadableRates, match="no rate to USD"):
-                    fetch_exchange_rates(origin + path)
-            else:
-                rows = fetch_exchange_rates(origin + path).to_pylist()
-                assert rows
-                if isinstance(document, dict):
-                    euro += [r["usd_per_unit"] for r in rows if r["currency"] == "EUR"]
-    assert len(euro) >= 8
-    # One day's euro, through three bases and amounts that round differently.
-    assert max(euro) - min(euro) < Decimal("0.001")

@@ -111,6 +111,8 @@ def test_the_months_are_built_one_after_the_other_in_a_zone_ahead_of_utc() -> No
 
 def test_schedules_run_by_default_at_their_hours() -> None:
     assert daily_snapshot.cron_schedule == "15 1 * * *"
+    # After the ECB has published, at 16:00 in Frankfurt.
+    assert schedules.daily_exchange_rates.cron_schedule == "30 17 * * *"
     assert monthly_training_set.cron_schedule == list(MONTHLY_TICKS)
     assert MONTHLY_TICKS[0] == "0 4 1 * *"
     for schedule in schedules.ALL:

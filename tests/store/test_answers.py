@@ -1,7 +1,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -103,7 +103,7 @@ def test_an_answer_is_stored_with_its_evidence(database: Database) -> None:
     assert (sale.price, sale.price_usd, sale.exchange_rate) == (
         *(Decimal("12.50"), Decimal("12.50"), Decimal(1)),
     )
-    assert (sale.currency, sale.exchange_rate_date) == ("USD", NOON.date())
+    assert (sale.currency, sale.exchange_rate_date) == ("USD", date(2026, 10, 1))
     assert (sale.shipping, sale.condition, sale.bids) == (Decimal("3.99"), "Good", 4)
     assert (sale.sold_at, sale.listed_at, sale.observed_at) == (sold_at, None, NOON)
     assert (sale.quantity, sale.match_confidence, sale.superseded_at) == (1, 0.95, None)
@@ -375,6 +375,7 @@ def test_a_price_in_another_currency_is_kept_and_never_counted(database: Databas
     foreign = row(database, t.price_listings, t.price_listings.c.currency == "EUR")
     assert (foreign.price, foreign.price_usd) == (Decimal("700.00"), None)
     assert foreign.exchange_rate is foreign.exchange_rate_date is None
+    assert "unknown currency EUR" in foreign.conversion_error
     update_comps(database, now=NOON)
     found = item(database, 1)
     assert (found.sold_comps_count, found.sold_comps_max) == (1, Decimal("9.00"))

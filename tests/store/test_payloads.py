@@ -5,7 +5,8 @@ import sqlalchemy as sa
 
 from pricing_assets.schema import tables as t
 from pricing_assets.store import payloads
-from pricing_assets.store.answers import SourceFacts, commit_replies
+from pricing_assets.store.answers import commit_replies
+from pricing_assets.store.evidence import SourceFacts
 from pricing_assets.store.payloads import Removed, kept_bodies, remove_expired
 from resources.database import Database
 from tests.examples import DAY, NOON, SOLD, commit, listing, reply, row, rows, scan, set_licence

@@ -1,6 +1,6 @@
 import csv
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -75,9 +75,10 @@ def test_every_row_is_stored_or_kept_for_review(database: Database, path: Path) 
     assert (one["item_id"], one["source"], one["kind"]) == (book(1).item_id, "file:shop", "sold")
     assert (one["price"], one["price_usd"], one["quantity"]) == (Decimal("10.00"),) * 2 + (1,)
     assert (one["sold_at"], one["observed_at"]) == (datetime(2026, 10, 1, tzinfo=UTC), NOON)
-    assert (one["exchange_rate"], one["exchange_rate_date"]) == (Decimal(1), NOON.date())
+    assert (one["exchange_rate"], one["exchange_rate_date"]) == (Decimal(1), date(2026, 10, 1))
     assert (found["3"]["currency"], found["3"]["price"]) == ("GBP", Decimal("1299.00"))
     assert found["3"]["price_usd"] is found["3"]["exchange_rate"] is None
+    assert "unknown currency GBP" in found["3"]["conversion_error"]
     evidence = row(database, t.payloads)
     assert evidence.sha256 == content_hash(path) == one["payload_sha256"]
     assert (evidence.size_bytes, evidence.body_zstd) == (path.stat().st_size, b"")

@@ -126,5 +126,7 @@ def test_a_name_is_taken_with_or_without_its_prefix(
 def test_an_unknown_name_is_answered_with_the_close_ones(database: Database) -> None:
     with pytest.raises(UnknownSource, match="did you mean open_library"):
         stored_name(database, "open_libary", "")
-    with pytest.raises(UnknownSource, match="ebay_browse, ebay_marketplace_insights, google_books"):
+    with pytest.raises(
+        UnknownSource, match="ebay_browse, ebay_marketplace_insights, ecb, frankfurter"
+    ):
         stored_name(database, "zzz", "")

@@ -18,7 +18,6 @@ from pricing_assets.core.answers import ItemQuery
 from resources.sandbox import base_path, credential, registered_vendors
 from resources.sandbox.bookscouter import DEALERS
 from resources.sandbox.catalogue import Book, bundled_catalogue
-from resources.sandbox.collectible_vendor import CollectibleVendor
 from resources.sandbox.market import Market, Offer
 from resources.sandbox.process import SandboxProcess
 from resources.sandbox.server import create_app
@@ -43,7 +42,7 @@ VENDORS: dict[str, Vendor] = {
 CREDENTIALS = {
     name: credential(name) for source in SOURCES.values() for name in source.credential_names
 }
-OF_BOOKS = {name: v for name, v in VENDORS.items() if not isinstance(v, CollectibleVendor)}
+OF_BOOKS = {name: v for name, v in VENDORS.items() if "book" in SOURCES[name].categories}
 EVERYWHERE = [
     book for code, book in CATALOGUE.items() if all(v.knows(code) for v in OF_BOOKS.values())
 ]

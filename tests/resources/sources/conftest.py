@@ -1,6 +1,7 @@
 """Items and documents that the tests of sources share; every item in them is invented."""
 
 import json
+from datetime import date
 
 import httpx
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from pricing_assets.core.answers import ItemQuery
 from pricing_assets.core.items import item_id
 from resources.sources.base import Source
+from resources.sources.rates import RateSource, rates_query
 
 ISBN = "9780306406157"
 ISBN10 = "0306406152"
@@ -22,7 +24,9 @@ def item(category: str, key: str) -> ItemQuery:
 
 
 def example_of(source: Source) -> ItemQuery:
-    """An item of a category and with a key that the source goes by."""
+    """An item of a category and with a key that the source goes by, or a period of rates."""
+    if isinstance(source, RateSource):
+        return rates_query(date(2026, 10, 1), date(2026, 10, 20))
     keys = (
         ("book", ISBN),
         ("card", "base1-4"),

@@ -16,6 +16,8 @@ def test_every_source_is_found_and_complete() -> None:
         "booksrun": "offer",
         "bookscouter": "offer",
         "decodo_amazon": "metadata",
+        "ecb": "rates",
+        "frankfurter": "rates",
         "bricklink_catalogue": "metadata",
         "bricklink_sold": "sold",
         "bricklink_stock": "ask",
@@ -32,6 +34,7 @@ def test_every_source_is_found_and_complete() -> None:
         assert isinstance(source, Source)
         assert source.rate_per_second > 0
         assert set(source.categories) <= set(CATEGORIES)
+        assert (not source.categories) is (source.kind == "rates")
         assert source.base_url.startswith("https://")
         assert source.licence.note
         assert set(source.optional_credential_names) <= set(source.credential_names)
@@ -41,12 +44,13 @@ def test_only_what_was_chosen_is_asked_unless_an_operator_switches_it_on() -> No
     asked = {name for name, source in registered_sources().items() if source.active_by_default}
     assert asked == {
         "booksrun", "bricklink_catalogue", "bricklink_sold", "bricklink_stock", "ebay_browse",
-        "google_books", "open_library", "pokemontcg", "rebrickable", "searchapi_ebay_sold",
+        "ecb", "frankfurter", "google_books", "open_library", "pokemontcg", "rebrickable",
+        "searchapi_ebay_sold",
     }  # fmt: skip
 
 
 def test_an_answer_stays_good_as_long_as_its_kind_changes_slowly() -> None:
-    days = {"metadata": 90, "sold": 30, "ask": 3, "offer": 7}
+    days = {"metadata": 90, "sold": 30, "ask": 3, "offer": 7, "rates": 1}
     for source in registered_sources().values():
         assert source.freshness == timedelta(days=days[source.kind]), source.name
 
