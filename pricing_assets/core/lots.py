@@ -1,10 +1,8 @@
-"""How many pieces a listing sells together.
-
-The price of one piece is left to the caller: the price over the size of the lot.
-"""
+"""How many pieces a listing sells together, and what one of them costs."""
 
 import re
 from collections.abc import Mapping
+from decimal import ROUND_HALF_UP, Decimal
 
 from pricing_assets.core.title_words import plain_words
 
@@ -20,6 +18,14 @@ NUMBER_WORDS: Mapping[str, int] = {
 }
 MAX_LOT = 999
 """More pieces than these are a number of something else."""
+
+
+_CENT = Decimal("0.01")
+
+
+def price_of_piece(price: Decimal, size: int) -> Decimal:
+    """Return the price of one piece of a lot, to the cent."""
+    return (price / size).quantize(_CENT, ROUND_HALF_UP)
 
 
 def lot_size(text: str, words: list[str]) -> int | None:

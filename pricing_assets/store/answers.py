@@ -22,10 +22,11 @@ from pricing_assets.core.answers import FetchResult
 from pricing_assets.core.categories import CATEGORIES
 from pricing_assets.core.categories.base import Category
 from pricing_assets.core.freshness import is_usable, misses_after, next_due
+from pricing_assets.core.lots import price_of_piece
 from pricing_assets.core.metadata import MetadataVersion, completeness, merge
 from pricing_assets.core.source_results import tells_nothing
 from pricing_assets.schema import tables as t
-from pricing_assets.store.matches import Confidence, confidence_of
+from pricing_assets.store.matches import Judge, judge_of
 from resources.database import Bulk, Database, arrow_type
 from resources.sources.client import Reply
 
@@ -89,14 +90,14 @@ def commit_replies(
     metadata = [reply for reply in replies if sources[reply.source].kind == "metadata"]
     market = [reply for reply in replies if sources[reply.source].kind != "metadata"]
     seen = [reply.query for reply in replies if reply.answer and reply.answer.listings]
-    confidence = confidence_of(database, seen)
+    judge = judge_of(database, seen)
     with database.bulk() as bulk:
         bulk.upsert(t.payloads, _payloads(replies, sources))
         bulk.upsert(t.api_calls, _api_calls(replies, run_id))
         quality = _file_metadata(bulk, database, metadata, now)
         # A metadata source may have estimates beside what an item is.
         estimates = [reply for reply in metadata if reply.answer and reply.answer.listings]
-        _file_listings(bulk, [*market, *estimates], sources, confidence)
+        _file_listings(bulk, [*market, *estimates], sources, judge)
         _move_fetch_times(bulk, metadata, market)
         _file_index(bulk, replies, sources, index, quality)
 
@@ -341,7 +342,7 @@ def _file_listings(
     bulk: Bulk,
     replies: Sequence[Reply],
     sources: Mapping[str, SourceFacts],
-    confidence: Confidence,
+    judge: Judge,
 ) -> None:
     """Append what is new, supersede what changed, and withdraw asks that are gone."""
     rows: list[dict[str, Any]] = []
@@ -352,6 +353,7 @@ def _file_listings(
                 continue
             seen.add((listing.kind, listing.source_listing_id))
             usd = listing.currency == "USD"
+            copy = judge(reply.query, listing)
             rows.append(
                 {
                     "item_id": reply.query.item_id,
@@ -363,7 +365,7 @@ def _file_listings(
                     "currency": listing.currency,
                     "exchange_rate": Decimal(1) if usd else None,
                     "exchange_rate_date": reply.requested_at.date() if usd else None,
-                    "price_usd": _cents(listing.price) if usd else None,
+                    "price_usd": price_of_piece(listing.price, copy.lot_size) if usd else None,
                     "shipping": _cents(listing.shipping),
                     "quantity": listing.quantity,
                     "condition": listing.condition,
@@ -373,7 +375,12 @@ def _file_listings(
                     "sold_at": listing.sold_at,
                     "listed_at": listing.listed_at,
                     "observed_at": reply.requested_at,
-                    "match_confidence": confidence(reply.query, listing),
+                    "match_confidence": copy.confidence,
+                    "variant": copy.variant.own_price,
+                    "grader": copy.variant.grader or None,
+                    "grade": copy.variant.grade or None,
+                    "lot_size": copy.lot_size,
+                    "seller_feedback": listing.seller_feedback,
                     "payload_sha256": reply.sha256,
                 }
             )
@@ -478,6 +485,11 @@ _LISTING_SCHEMA: Mapping[str, pa.DataType] = {
     "listed_at": _MOMENT,
     "observed_at": _MOMENT,
     "match_confidence": pa.float64(),
+    "variant": pa.string(),
+    "grader": pa.string(),
+    "grade": pa.string(),
+    "lot_size": pa.int64(),
+    "seller_feedback": pa.float64(),
     "payload_sha256": pa.string(),
 }
 

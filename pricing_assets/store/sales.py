@@ -20,10 +20,12 @@ import sqlalchemy as sa
 
 from pricing_assets.core.codes import SHOWN_LENGTH, read_code
 from pricing_assets.core.items import item_id
+from pricing_assets.core.lots import price_of_piece
 from pricing_assets.core.sales import REASONS, SaleMapping, judge_sql
 from pricing_assets.schema import tables as t
 from pricing_assets.store.answers import LISTING_FIELDS
 from pricing_assets.store.intake import create_items
+from pricing_assets.store.matches import copy_of
 from resources.compute import duckdb_connection
 from resources.database import Bulk, Database
 
@@ -245,17 +247,43 @@ def _store(
     # Another currency is kept as it came and not counted.
     is_usd = pc.equal(sales["currency"], "USD")
     for name, value in (
-        ("price_usd", sales["price"]),
         ("exchange_rate", pa.scalar(Decimal(1), pa.decimal128(18, 8))),
         ("exchange_rate_date", pa.scalar(now.date(), pa.date32())),
     ):
         rows = rows.append_column(name, pc.if_else(is_usd, value, None))
     with database.bulk() as bulk:
         create_items(bulk, readings, now)
+        for name, column in _copies(bulk, sales, mapping.category).items():
+            rows = rows.append_column(name, column)
+        prices = zip(sales["price"].to_pylist(), rows["lot_size"].to_pylist(), strict=True)
+        price = pa.array([price_of_piece(*each) for each in prices], pa.decimal128(12, 2))
+        rows = rows.append_column("price_usd", pc.if_else(is_usd, price, None))
         staged = bulk.stage(rows, like=listings)
         stored = _append(bulk, staged)
         _mark_items(bulk, staged, mapping.source, now)
     return stored
+
+
+def _copies(bulk: Bulk, sales: pa.Table, category: str) -> dict[str, pa.Array]:
+    """Return what the titles say of the copies; a code says which item it is, and surely."""
+    wanted = bulk.stage(pa.table({"item_id": sales["item_id"].unique()}))
+    names = dict(
+        bulk.rows(
+            sa.select(t.items.c.id, sa.func.coalesce(t.items.c.title, "")).where(
+                t.items.c.id.in_(sa.select(wanted.c.item_id))
+            )
+        )
+    )
+    said = zip(
+        *(sales[name].to_pylist() for name in ("item_id", "title", "condition")), strict=True
+    )
+    copies = [copy_of(category, names[item], title, state or "") for item, title, state in said]
+    return {
+        "variant": pa.array([copy.variant.own_price for copy in copies], pa.string()),
+        "grader": pa.array([copy.variant.grader or None for copy in copies], pa.string()),
+        "grade": pa.array([copy.variant.grade or None for copy in copies], pa.string()),
+        "lot_size": pa.array([copy.lot_size for copy in copies], pa.int64()),
+    }
 
 
 def _append(bulk: Bulk, staged: sa.Table) -> int:

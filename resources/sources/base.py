@@ -171,6 +171,8 @@ class Source(ABC):
     Attributes:
         name: How the source is stored, such as ``open_library``.
         kind: What it tells: ``metadata`` or one kind of price.
+        venue: Marketplace whose sales it reports: two sources may report the same sale. None
+            where it reports none.
         categories: Categories of items that it knows.
         active_by_default: Whether it is asked without an operator switching it on.
         base_url: Scheme, host and nothing that a request's path already has. An instance may
@@ -188,6 +190,7 @@ class Source(ABC):
 
     name: ClassVar[str]
     kind: ClassVar[SourceKind]
+    venue: ClassVar[str | None] = None
     categories: ClassVar[Sequence[str]]
     active_by_default: ClassVar[bool] = True
     base_url: str

@@ -9,11 +9,10 @@ import sqlalchemy as sa
 
 from pricing_assets.core.answers import ItemQuery
 from pricing_assets.core.items import item_id
-from pricing_assets.core.judging import WEIGHTS
 from pricing_assets.schema import tables as t
 from pricing_assets.store import comps
 from pricing_assets.store.comps import update_comps
-from pricing_assets.store.matches import confidence_of
+from pricing_assets.store.matches import judge_of
 from pricing_assets.store.snapshots import build_day
 from pricing_assets.store.training_set import build_month
 from resources.database import Database
@@ -180,7 +179,7 @@ def test_what_is_likelier_another_item_is_kept_and_not_counted(
 def test_each_category_is_matched_by_its_own_rule(database: Database) -> None:
     keys = (("minifigure", "sw0001"), ("card", "1986|fleer|57|michael jordan"), ("book", isbn(9)))
     queries = [ItemQuery(item_id(*key), *key) for key in keys]
-    confidence = confidence_of(database, queries)
+    judge = judge_of(database, queries)
     for query, good, bad in zip(
         queries,
         ("Minifigure sw0001", "1986 Fleer Michael Jordan #57 PSA 8", "any title"),
@@ -188,5 +187,28 @@ def test_each_category_is_matched_by_its_own_rule(database: Database) -> None:
         strict=True,
     ):
         for title, belongs in ((good, True), (bad, False)):
-            judged = confidence(query, replace(listing("1", "1.00"), title=title))
-            assert (judged >= WEIGHTS.threshold) is belongs, title
+            judged = judge(query, replace(listing("1", "1.00"), title=title))
+            assert judged.belongs is belongs, title
+
+
+def test_what_a_title_says_of_the_copy_is_kept_with_the_price(database: Database) -> None:
+    card = ItemQuery(
+        item_id("card", "1986|fleer|57|michael jordan"), "card", "1986|fleer|57|michael jordan"
+    )
+    judge = judge_of(database, [card])
+    graded = judge(card, replace(listing("1", "1.00"), title="1986 Fleer Michael Jordan #57 PSA 8"))
+    assert (graded.variant.own_price, graded.variant.grader) == ("psa 8", "psa")
+    titles = ("Great Expectations", "Great Expectations signed", "Great Expectations lot of 3")
+    shown = [
+        replace(listing(str(n), "10.00", condition="Used"), title=title, seller_feedback=98.5)
+        for n, title in enumerate(titles)
+    ]
+    commit(database, reply(1, LIBRARY, fields=COMPLETE), reply(1, SOLD, listings=shown))
+    assert [
+        (r["variant"], r["lot_size"], str(r["price_usd"]), r["condition"], r["seller_feedback"])
+        for r in rows(database, t.price_listings, "source_listing_id")
+    ] == [
+        (None, 1, "10.00", "Used", 98.5),
+        ("signed", 1, "10.00", "Used", 98.5),
+        (None, 3, "3.33", "Used", 98.5),
+    ]
