@@ -20,6 +20,7 @@ COMMANDS = {
     "status": ("pricing_assets.cli.status:status", "Scans, items, training quality and calls."),
     "explain": ("pricing_assets.cli.explain:explain", "What is known of an item, and why."),
     "review": ("pricing_assets.cli.review:review", "Likely duplicates: list, accept, reject."),
+    "sales": ("pricing_assets.cli.sales:sales", "Sales seen twice: list, and take a merge back."),
     "sources": ("pricing_assets.cli.sources:sources", "What is asked, its limits and licences."),
     "calls": ("pricing_assets.cli.calls:calls", "Calls by source: errors, latency, cost."),
     "training-set": (

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pricing_assets.schema import tables as t
-from pricing_assets.store.snapshots import observed_as_of
+from pricing_assets.store.market import observed_as_of
 from resources.database import AnySelect, Database
 
 _CODE = ("core", "store")

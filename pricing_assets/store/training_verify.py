@@ -17,7 +17,7 @@ from pricing_assets.core.answers import ItemQuery, Listing
 from pricing_assets.core.comps import comps_sql
 from pricing_assets.core.training import check_readable
 from pricing_assets.schema import tables as t
-from pricing_assets.store.snapshots import observed_as_of
+from pricing_assets.store.market import observed_as_of
 from pricing_assets.store.training_files import file_problems, row_hash
 from pricing_assets.store.training_places import Build
 from resources.compute import duckdb_connection
