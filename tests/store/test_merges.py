@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,9 @@ from pricing_assets.store.comps import update_comps
 from pricing_assets.store.gate import flag_items, score_items
 from pricing_assets.store.merges import NotMerged, merges_of, unmerge
 from pricing_assets.store.snapshots import build_days
+from pricing_assets.store.training_places import Build
+from pricing_assets.store.training_set import build_month
+from pricing_assets.store.training_verify import rederived_problems
 from resources.database import Database
 from tests.examples import DAY, NOON, SOLD, book, commit, item, listing, reply, row, rows, scan
 
@@ -113,3 +117,42 @@ def test_a_past_day_counts_as_it_did_before_a_merge_was_reverted(database: Datab
         before: 2,
         after: 3,
     }
+
+
+def test_a_training_set_has_a_sale_once_and_verifies(database: Database, tmp_path: Path) -> None:
+    for source in (SOLD, OTHER):
+        sold = [
+            listing(f"{source}-{n}", f"{20 + n}.00", sold_at=NOON - 5 * n * DAY) for n in range(9)
+        ]
+        commit(database, reply(1, source, NOON + len(source) * HOUR, listings=sold))
+    assert counted(database, 48) == 9
+
+    def build(day: int, at: int | None = None) -> Build:
+        return build_month(
+            database,
+            "2026-10",
+            tmp_path,
+            now=NOON + day * DAY,
+            policy="v1",
+            sandbox=False,
+            run_id="run",
+            at=None if at is None else NOON + at * DAY,
+            internal=True,
+        )
+
+    first = build(3)
+    assert first.manifest["rows"]["sales"] == 9
+    examples, problems = rederived_problems(first, database, 5)
+    # The bodies of these examples are no vendor's.
+    assert examples == 1
+    assert [said for said in problems if "cannot be read again" not in said] == []
+    unmerge(
+        database,
+        book(1).item_id,
+        *(SOLD, f"{SOLD}-3"),
+        user_id="ann",
+        reason="two copies",
+        now=NOON + 4 * DAY,
+    )
+    assert build(5).manifest["rows"]["sales"] == 10
+    assert build(5, at=3).manifest["rows"]["sales"] == 9
