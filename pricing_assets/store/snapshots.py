@@ -5,12 +5,17 @@ Some days are built in one pass: what is known of the items with news is read on
 was known at the end of that day. Sales are merged among those of the window.
 """
 
+import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from pricing_assets.core.comps import comps_sql
@@ -26,13 +31,13 @@ from pricing_assets.store.market import (
     select_counted,
 )
 from resources.compute import duckdb_connection
-from resources.database import AnySelect, Database
+from resources.database import Database
 
 WINDOW_DAYS = 90
 """Trailing days whose sales make a snapshot."""
 
-SNAPSHOTS_A_BATCH = 20_000
-"""Snapshots whose observations are in memory at once."""
+SNAPSHOTS_A_BATCH = 10_000
+"""Snapshots that are built together, their observations in memory."""
 
 _COLUMNS = {
     "as_of": "p.as_of",
@@ -76,79 +81,61 @@ def build_days(database: Database, days: Sequence[date], *, now: datetime) -> li
         days: Days in UTC. A day that has not ended is taken as of `now`, and provisional.
     """
     ends = {day: as_of(day_end(day), now) for day in days}
-    starts = [datetime.combine(day, time.min, tzinfo=UTC) for day in days]
-    moment = pa.timestamp("us", tz="UTC")
-    wanted = pa.table(
-        {
-            "day": pa.array(list(ends), pa.date32()),
-            "start": pa.array(starts, moment),
-            "as_of": pa.array([end for end, _ in ends.values()], moment),
-            "provisional": [provisional for _, provisional in ends.values()],
-        }
-    )
-    first, last = min(starts), max(end for end, _ in ends.values())
-    with duckdb_connection() as duck:
-        duck.register("days", wanted)
-        duck.register("news", database.read_arrow(_news(first, last)))
-        duck.execute(
-            "CREATE TABLE snapshots AS SELECT row_number() OVER (ORDER BY item_id, day) AS place, "
-            "* FROM (SELECT DISTINCT n.item_id, d.day, d.as_of, d.provisional FROM news n "
-            "JOIN days d ON n.happened_at BETWEEN d.start AND d.as_of)"
-        )
-        duck.register("reverts", database.read_arrow(reverted_merges(last)))
-        for batch in _batches(duck):
-            _load(duck, database, batch, min(end for end, _ in ends.values()), last)
-            built = _built(duck)
-            database.upsert(t.price_snapshots, built, update=list(_COLUMNS))
-        rows = dict(duck.execute("SELECT day, count(*) FROM snapshots GROUP BY day").fetchall())
-    return [SnapshotBuild(day, rows.get(day, 0), *end) for day, end in ends.items()]
+    news = pa.concat_tables(
+        _news(database, day, moment, provisional) for day, (moment, provisional) in ends.items()
+    ).sort_by([("item_id", "ascending"), ("snapshot_date", "ascending")])
+    news = news.append_column("place", pa.array(range(news.num_rows), pa.int64()))
+    # Reading, computing and writing of batches go on beside each other.
+    with ThreadPoolExecutor(os.cpu_count() or 1) as workers:
+        list(workers.map(partial(_build_batch, database), _batches(news)))
+    rows = Counter(news["snapshot_date"].to_pylist())
+    return [SnapshotBuild(day, rows[day], *end) for day, end in ends.items()]
 
 
-def _news(first: datetime, last: datetime) -> AnySelect:
-    """Return the select of what happened to items, and when, from one moment to another."""
+def _news(database: Database, day: date, moment: datetime, provisional: bool) -> pa.Table:
+    """Return the items with news of a day, with what is the same of their snapshots."""
     listings, merges = t.price_listings, t.sale_merges
-    news = sa.union_all(
+    start = datetime.combine(day, time.min, tzinfo=UTC)
+    news = sa.union(
         *(
-            sa.select(table.c.item_id, moment.label("happened_at")).where(
-                moment.between(first, last)
-            )
-            for table, moment in (
-                (listings, listings.c.observed_at),
-                (listings, listings.c.superseded_at),
-                (merges, merges.c.reverted_at),
+            sa.select(happened.table.c.item_id).where(happened.between(start, moment))
+            for happened in (
+                listings.c.observed_at,
+                listings.c.superseded_at,
+                merges.c.reverted_at,
             )
         )
     ).subquery("news")
-    return sa.select(news.c.item_id, news.c.happened_at)
+    items = database.read_arrow(sa.select(news.c.item_id))
+    for name, value in (
+        ("snapshot_date", pa.scalar(day, pa.date32())),
+        ("as_of", pa.scalar(moment, pa.timestamp("us", tz="UTC"))),
+        ("provisional", pa.scalar(provisional)),
+    ):
+        items = items.append_column(name, pa.repeat(value, items.num_rows))
+    return items
 
 
-def _batches(duck: duckdb.DuckDBPyConnection) -> Iterator[list[str]]:
-    """Make `batch` of the next snapshots, again and again; yield the ids of its items."""
-    total = duck.execute("SELECT count(*) FROM snapshots").fetchall()[0][0]
-    for start in range(0, total, SNAPSHOTS_A_BATCH):
-        duck.execute(
-            "CREATE OR REPLACE TABLE batch AS FROM snapshots "
-            f"WHERE place > {start} AND place <= {start + SNAPSHOTS_A_BATCH}"
-        )
-        found = duck.execute("SELECT DISTINCT item_id FROM batch ORDER BY item_id").fetchall()
-        yield [item for (item,) in found]
+def _batches(news: pa.Table) -> Iterator[pa.Table]:
+    for start in range(0, news.num_rows, SNAPSHOTS_A_BATCH):
+        yield news.slice(start, SNAPSHOTS_A_BATCH)
 
 
-def _load(
-    duck: duckdb.DuckDBPyConnection,
-    database: Database,
-    items: Sequence[str],
-    first: datetime,
-    last: datetime,
-) -> None:
-    """Make `observations`, `answers` and `reverted` of a batch, each snapshot as an item.
+def _build_batch(database: Database, batch: pa.Table) -> None:
+    """Write some snapshots, given by their rows of `_news`."""
+    with duckdb_connection(threads=1) as duck:
+        duck.register("batch", batch)
+        _load(duck, database, batch)
+        built = _built(duck)
+    database.upsert(t.price_snapshots, built, update=list(_COLUMNS))
 
-    Args:
-        items: Of the batch.
-        first: As-of of the first day.
-        last: As-of of the last day.
-    """
+
+def _load(duck: duckdb.DuckDBPyConnection, database: Database, batch: pa.Table) -> None:
+    """Make `observations`, `answers` and `reverted` of a batch, each snapshot as an item."""
     listings = t.price_listings
+    items = batch["item_id"].unique().to_pylist()
+    bounds = pc.min_max(batch["as_of"]).as_py()
+    first, last = bounds["min"], bounds["max"]
     happened = sa.func.coalesce(listings.c.sold_at, listings.c.observed_at)
     seen = select_counted(
         listings.c.item_id.in_(items),
@@ -159,8 +146,9 @@ def _load(
     answers = answers_about(items, first - timedelta(days=V1.ask_days), last)
     duck.register("seen", database.read_arrow(seen))
     duck.register("answered", database.read_arrow(answers))
+    duck.register("reverts", database.read_arrow(reverted_merges(last)))
     duck.execute(
-        "CREATE OR REPLACE TABLE observations AS SELECT b.place AS item_id, b.as_of, "
+        "CREATE TABLE observations AS SELECT b.place AS item_id, b.as_of, "
         "s.* EXCLUDE (item_id, superseded_at) FROM seen s JOIN batch b "
         "ON b.item_id = s.item_id AND s.observed_at <= b.as_of "
         "AND (s.superseded_at IS NULL OR s.superseded_at > b.as_of) AND (s.kind = 'ask' "
@@ -171,7 +159,7 @@ def _load(
         ("reverted", "reverts", "reverted_at"),
     ):
         duck.execute(
-            f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT k.* REPLACE (b.place AS item_id) "
+            f"CREATE TEMP VIEW {name} AS SELECT k.* REPLACE (b.place AS item_id) "
             f"FROM {known} k JOIN batch b ON b.item_id = k.item_id AND k.{moment} <= b.as_of"
         )
 
@@ -179,14 +167,14 @@ def _load(
 def _built(duck: duckdb.DuckDBPyConnection) -> pa.Table:
     """Return the rows of a batch that was loaded."""
     count_sales_once(duck)
-    duck.execute(f"CREATE OR REPLACE TABLE happened AS {HAPPENED_SQL}")
-    duck.execute(f"CREATE OR REPLACE TABLE own AS {own_value_sql('happened', 'as_of')}")
+    duck.execute(f"CREATE TABLE happened AS {HAPPENED_SQL}")
+    duck.execute(f"CREATE TABLE own AS {own_value_sql('happened', 'as_of')}")
     comps = comps_sql(
         "observations", ", string_agg(DISTINCT source, ',' ORDER BY source) AS sources"
     )
     columns = ", ".join(f"{value} AS {name}" for name, value in _COLUMNS.items())
     return duck.sql(
-        f"SELECT p.item_id, p.day AS snapshot_date, {columns} FROM batch p "
+        f"SELECT p.item_id, p.snapshot_date, {columns} FROM batch p "
         f"LEFT JOIN ({comps}) c ON c.item_id = p.place LEFT JOIN own v ON v.item_id = p.place "
         f"LEFT JOIN ({breakdown_sql('happened', 'own', 'as_of')}) b ON b.item_id = p.place "
         "ORDER BY p.place"
