@@ -31,7 +31,7 @@ from pricing_assets.store.market import (
     select_counted,
 )
 from resources.compute import duckdb_connection
-from resources.database import Database
+from resources.database import AnySelect, Database
 
 WINDOW_DAYS = 90
 """Trailing days whose sales make a snapshot."""
@@ -92,10 +92,9 @@ def build_days(database: Database, days: Sequence[date], *, now: datetime) -> li
     return [SnapshotBuild(day, rows[day], *end) for day, end in ends.items()]
 
 
-def _news(database: Database, day: date, moment: datetime, provisional: bool) -> pa.Table:
-    """Return the items with news of a day, with what is the same of their snapshots."""
+def items_with_news(start: datetime, moment: datetime) -> AnySelect:
+    """Return the select of the items of whose market something was learnt, each once."""
     listings, merges = t.price_listings, t.sale_merges
-    start = datetime.combine(day, time.min, tzinfo=UTC)
     news = sa.union(
         *(
             sa.select(happened.table.c.item_id).where(happened.between(start, moment))
@@ -106,7 +105,13 @@ def _news(database: Database, day: date, moment: datetime, provisional: bool) ->
             )
         )
     ).subquery("news")
-    items = database.read_arrow(sa.select(news.c.item_id))
+    return sa.select(news.c.item_id)
+
+
+def _news(database: Database, day: date, moment: datetime, provisional: bool) -> pa.Table:
+    """Return the items with news of a day, with what is the same of their snapshots."""
+    start = datetime.combine(day, time.min, tzinfo=UTC)
+    items = database.read_arrow(items_with_news(start, moment))
     for name, value in (
         ("snapshot_date", pa.scalar(day, pa.date32())),
         ("as_of", pa.scalar(moment, pa.timestamp("us", tz="UTC"))),
