@@ -93,7 +93,7 @@ def duckdb_alone(place: Place) -> Found:
             writer.write_batch(batch)
     moment = f"TIMESTAMPTZ '{day_end(DAY).isoformat()}'"
     with duckdb_connection() as duck:
-        duck.register("answers", database.read_arrow(answers_about([], NOW, NOW)))
+        duck.register("answers", database.read_arrow(answers_about(database.texts([]), NOW, NOW)))
         duck.register("reverted", database.read_arrow(reverted_merges(NOW)))
         with Stopwatch() as watch:
             duck.execute(

@@ -44,8 +44,10 @@ def breakdown_sql(observations: str, values: str, moment: str = "$moment") -> st
         entries apart.
     """
     key = f" || {_BETWEEN} || ".join(f"coalesce({name}, '')" for name in _KINDS)
-    entries = valuation_sql(
-        f"(SELECT * REPLACE ({key} AS variant) FROM {observations} WHERE kind = 'sold')", moment
+    # A kind that sold once is worth what was paid: most kinds did, and their value is spared.
+    several = (
+        "(SELECT s.* FROM kind_sales s JOIN kinds k "
+        "ON k.item_id = s.item_id AND k.variant = s.variant AND k.sales > 1)"
     )
     kinds = ", ".join(
         f"{name} := nullif(split_part(e.variant, {_BETWEEN}, {place}), '')"
@@ -62,8 +64,21 @@ def breakdown_sql(observations: str, values: str, moment: str = "$moment") -> st
         f"market := CAST(e.market AS VARCHAR), premium := {premium})"
     )
     return f"""
+    WITH kind_sales AS (
+        SELECT * REPLACE ({key} AS variant) FROM {observations}
+        WHERE kind = 'sold' AND price_usd > 0 AND happened_at <= {moment}
+    ),
+    kinds AS (
+        SELECT item_id, variant, count(*) AS sales, min(price_usd) AS price
+        FROM kind_sales GROUP BY item_id, variant
+    ),
+    entries AS (
+        SELECT item_id, variant, n, median, market FROM ({valuation_sql(several, moment)})
+        UNION ALL
+        SELECT item_id, variant, sales, price, price FROM kinds WHERE sales = 1
+    )
     SELECT e.item_id, CAST(to_json(list({entry} ORDER BY e.variant)) AS VARCHAR) AS breakdown
-    FROM ({entries}) e JOIN {values} v ON v.item_id = e.item_id
+    FROM entries e JOIN {values} v ON v.item_id = e.item_id
         LEFT JOIN ({plain}) p ON p.item_id = e.item_id
     GROUP BY e.item_id
     """

@@ -79,7 +79,9 @@ def _update_batch(database: Database, now: datetime) -> int:
         return 0
     chosen = sa.select(pending.subquery("chosen").c.item_id)
     seen = database.read_arrow(
-        select_counted(listings.c.superseded_at.is_(None), listings.c.item_id.in_(chosen))
+        select_counted(
+            listings.c.superseded_at.is_(None), listings.c.item_id.in_(chosen)
+        ).add_columns(listings.c.currency)
     )
     answers = answers_about(chosen, now - timedelta(days=V1.ask_days), now)
     with duckdb_connection() as duck:

@@ -8,7 +8,6 @@ people, and where they revert (`store.merges`).
 """
 
 import functools
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -61,11 +60,10 @@ def select_counted(*conditions: sa.ColumnElement[bool]) -> AnySelect:
         listings.c.condition,
         listings.c.grader,
         listings.c.grade,
-        listings.c.currency,
     ).where(counted(), *conditions)
 
 
-def answers_about(items: Sequence[str] | AnySelect, since: datetime, until: datetime) -> AnySelect:
+def answers_about(items: AnySelect, since: datetime, until: datetime) -> AnySelect:
     """Return the select of the answers of the sources of asks about items, with their time.
 
     An ask is stored when it is first seen: each later answer, until it is superseded, shows

@@ -113,7 +113,7 @@ def shown_prices(database: Database, item_id: str, *, now: datetime) -> ShownPri
     ]
     too_old = [source.source for source in hidden]
     seen = select_counted(mine, listings.c.source.not_in(too_old))
-    answers = answers_about([item_id], now - timedelta(days=V1.ask_days), now)
+    answers = answers_about(database.texts([item_id]), now - timedelta(days=V1.ask_days), now)
     with duckdb_connection() as duck:
         duck.register("seen", database.read_arrow(seen))
         duck.register("answers", database.read_arrow(answers))

@@ -138,7 +138,7 @@ def _build_batch(database: Database, batch: pa.Table) -> None:
 def _load(duck: duckdb.DuckDBPyConnection, database: Database, batch: pa.Table) -> None:
     """Make `observations`, `answers` and `reverted` of a batch, each snapshot as an item."""
     listings = t.price_listings
-    items = batch["item_id"].unique().to_pylist()
+    items = database.texts(batch["item_id"].unique().to_pylist())
     bounds = pc.min_max(batch["as_of"]).as_py()
     first, last = bounds["min"], bounds["max"]
     happened = sa.func.coalesce(listings.c.sold_at, listings.c.observed_at)
