@@ -28,6 +28,7 @@ from benchmarks import (
     export,
     gate,
     intake,
+    snapshots,
     throughput,
     training_set,
 )
@@ -110,6 +111,15 @@ BENCHMARKS = (
         ratio=1 / 3,
         seconds=120,
         peak_mib=4096,
+    ),
+    Benchmark(
+        "snapshots",
+        snapshots.ours,
+        snapshots.prepare,
+        BOTH,
+        snapshots.duckdb_alone,
+        ratio=1 / 1.5,
+        seconds=15,
     ),
     Benchmark("throughput", throughput.limited, calls_per_second=90),
     Benchmark("throughput_unlimited", throughput.unlimited),

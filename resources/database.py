@@ -248,6 +248,15 @@ class Database:
             [(column.name, arrow_type(column.type)) for column in statement.selected_columns]
         )
 
+    def texts(self, values: Sequence[str]) -> AnySelect:
+        """Return the select of given texts, for an IN: thousands of them are one value in it."""
+        listed = sa.literal(json.dumps(values))
+        if self.dialect == "postgresql":
+            rows = sa.func.json_array_elements_text(sa.cast(listed, sa.JSON()))
+        else:
+            rows = sa.func.json_each(listed)
+        return sa.select(rows.table_valued(sa.column("value", sa.Text())).c.value)
+
     def iter_arrow(
         self, statement: AnySelect, batch_rows: int = ARROW_ROWS
     ) -> Iterator[pa.RecordBatch]:

@@ -11,7 +11,7 @@ from pricing_assets.assets.sold_comps import sold_comps
 from pricing_assets.core.periods import FIRST_MONTH
 from pricing_assets.schema import tables as t
 from pricing_assets.store.price_history import price_history
-from pricing_assets.store.snapshots import WINDOW_DAYS, build_day
+from pricing_assets.store.snapshots import WINDOW_DAYS, build_days
 from resources.clock import Clock
 from resources.database import Database
 
@@ -28,10 +28,10 @@ _log = logging.getLogger(__name__)
     deps=[sold_comps],
     partitions_def=DAYS,
     backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=30),
-    description="Number, range and value (quick, market, patient) of what sold in the "
-    f"{WINDOW_DAYS} days before the end of the day, for every item with news that day. A "
-    "function of what had been observed by then: a day that is rebuilt later gives the same "
-    "rows.",
+    description="Number, range and value of what sold in the "
+    f"{WINDOW_DAYS} days before the end of the day, for every item with news that day, with a "
+    "breakdown by condition, grade and variant. A function of what had been observed by then: a "
+    "day that is rebuilt later gives the same rows.",
     group_name="market",
     owners=OWNERS,
     kinds={"duckdb", "sql"},
@@ -43,13 +43,11 @@ def price_snapshots(
     database: dg.ResourceParam[Database],
     clock: dg.ResourceParam[Clock],
 ) -> dg.MaterializeResult[None]:
-    """Build the snapshots of each day of this run."""
-    rows, provisional = 0, False
-    for key in context.partition_keys:
-        build = build_day(database, date.fromisoformat(key), now=clock.now())
-        rows += build.rows
-        provisional |= build.provisional
-        _log.info(f"{key}: {build.rows:,} snapshots as of {build.as_of.isoformat()}")
+    """Build the snapshots of the days of this run, in one pass."""
+    wanted = [date.fromisoformat(key) for key in context.partition_keys]
+    builds = build_days(database, wanted, now=clock.now())
+    for build in builds:
+        _log.info(f"{build.day}: {build.rows:,} snapshots as of {build.as_of.isoformat()}")
     snapshots, items = t.price_snapshots, t.items
     days = database.rows(
         sa.select(snapshots.c.snapshot_date, sa.func.count().label("items"))
@@ -57,23 +55,23 @@ def price_snapshots(
         .order_by(snapshots.c.snapshot_date.desc())
         .limit(DAYS_SHOWN)
     )
-    last = date.fromisoformat(context.partition_keys[-1])
     return dg.MaterializeResult(
         metadata={
-            "dagster/partition_row_count": rows,
-            "provisional": provisional,
+            "dagster/partition_row_count": sum(build.rows for build in builds),
+            "provisional": any(build.provisional for build in builds),
             "preview": preview(
                 database,
                 sa.select(
                     items.c.natural_key, items.c.title, snapshots.c.sold_count,
                     snapshots.c.quick_sale, snapshots.c.market_value, snapshots.c.patient_sale,
-                    snapshots.c.ask_count, snapshots.c.min_ask, snapshots.c.sources,
+                    snapshots.c.confidence, snapshots.c.ask_count, snapshots.c.min_ask,
+                    snapshots.c.sources,
                 )
                 .join(items, items.c.id == snapshots.c.item_id)
-                .where(snapshots.c.snapshot_date == last)
+                .where(snapshots.c.snapshot_date == wanted[-1])
                 .order_by(snapshots.c.sold_count.desc(), items.c.natural_key),
             ),
-            "market_by_day": _most_sold(database, last, clock.now()),
+            "market_by_day": _most_sold(database, wanted[-1], clock.now()),
             "items_by_day": line(
                 "Items with news, by day",
                 "items",

@@ -1,6 +1,7 @@
 """Sold comps: the prices seen in the market, and each item's statistics over what sold."""
 
 import logging
+from typing import Any
 
 import dagster as dg
 import sqlalchemy as sa
@@ -35,7 +36,8 @@ _log = logging.getLogger(__name__)
 @dg.asset(
     deps=[enriched_metadata],
     description="Sold listings, asks and buyback bids of every scanned item, append-only, and the "
-    "number, least, median and greatest price of what sold. Asks, bids and estimates are never "
+    "number, least, median and greatest price of what sold, its value with range and confidence, "
+    "and the advice. A sale that was seen twice counts once; asks, bids and estimates are never "
     "counted as sold.",
     group_name="enrichment",
     owners=OWNERS,
@@ -89,11 +91,19 @@ def sold_comps(
                 database,
                 sa.select(
                     items.c.natural_key, items.c.title, items.c.sold_comps_count,
-                    items.c.sold_comps_min, items.c.sold_comps_median, items.c.sold_comps_max,
-                    items.c.ebay_active_count, items.c.sold_comps_source,
+                    items.c.sold_comps_median, items.c.quick_sale, items.c.market_value,
+                    items.c.patient_sale, items.c.confidence, items.c.ebay_active_count,
+                    items.c.advice,
                 )
                 .where(items.c.sold_comps_count > 0)
                 .order_by(items.c.sold_comps_count.desc(), items.c.natural_key),
+            ),
+            "advice": _counts(database, items.c.advice),
+            "confidence": _counts(database, items.c.confidence),
+            "repeated_sales": database.scalar(
+                sa.select(sa.func.count())
+                .select_from(t.sale_merges)
+                .where(t.sale_merges.c.reverted_at.is_(None))
             ),
             "median_prices": histogram(
                 "Median sold price of items with comps",
@@ -103,6 +113,17 @@ def sold_comps(
             ),
         }
     )  # fmt: skip
+
+
+def _counts(database: Database, column: sa.Column[Any]) -> dict[str, int]:
+    """Return how many items have each value of a column."""
+    rows = database.rows(
+        sa.select(column.label("value"), sa.func.count().label("items"))
+        .where(column.is_not(None))
+        .group_by(column)
+        .order_by(column)
+    )
+    return {row.value: row.items for row in rows}
 
 
 def _median_prices(database: Database) -> list[int]:

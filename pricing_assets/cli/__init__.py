@@ -27,6 +27,7 @@ COMMANDS = {
     "explain": ("pricing_assets.cli.explain:explain", "What is known of an item, and why."),
     "price": ("pricing_assets.cli.price:price", "What an item was worth, day by day: a chart."),
     "review": ("pricing_assets.cli.review:review", "Likely duplicates: list, accept, reject."),
+    "sales": ("pricing_assets.cli.sales:sales", "Sales seen twice: list, and take a merge back."),
     "sources": ("pricing_assets.cli.sources:sources", "What is asked, its limits and licences."),
     "calls": ("pricing_assets.cli.calls:calls", "Calls by source: errors, latency, cost."),
     "training-set": (

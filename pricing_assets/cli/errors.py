@@ -7,6 +7,7 @@ import click
 import sqlalchemy as sa
 
 from pricing_assets.core.training import SchemaMismatch
+from pricing_assets.store.merges import NotMerged
 from pricing_assets.store.reviews import NotForReview
 from pricing_assets.store.training_publish import NotPublished
 from pricing_assets.store.training_set import NothingToBuild
@@ -30,7 +31,7 @@ def explained(error: Exception) -> str | None:
             return str(error)
         case NothingToBuild() | NotForReview() | SchemaMismatch():
             return str(error)
-        case NotATrainingSet() | NotPublished():
+        case NotATrainingSet() | NotPublished() | NotMerged():
             return str(error)
         case sa.exc.OperationalError() | sa.exc.DatabaseError() | sqlite3.Error():
             cause = redacted(str(getattr(error, "orig", error))).strip()

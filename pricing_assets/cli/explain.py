@@ -12,12 +12,14 @@ from pricing_assets.cli.items import known_item
 from pricing_assets.core.categories import CATEGORIES
 from pricing_assets.core.freshness import ASK_REASONS
 from pricing_assets.core.gate import V1
+from pricing_assets.core.valuation import METHODS
 from pricing_assets.schema import tables as t
 from pricing_assets.store.conflicts import conflicts_of
 from pricing_assets.store.decisions import next_reasons
 from pricing_assets.store.exchange_rates import unconverted
+from pricing_assets.store.merges import merges_of
 from pricing_assets.store.opening import open_database
-from pricing_assets.store.shown_prices import shown_prices
+from pricing_assets.store.shown_prices import ShownPrices, shown_prices
 from resources.clock import Clock
 from resources.database import Database
 from resources.settings import DEFAULT_USER, Settings
@@ -131,6 +133,23 @@ def _market_sources(database: Database) -> Sequence[sa.Row[Any]]:
     )
 
 
+def _show_value(prices: ShownPrices) -> None:
+    """Show the value over the prices that may be shown, and the advice with its reason."""
+    value, advice = prices.value, prices.advice
+    if value is not None:
+        click.echo(
+            f"Value: ${value.market} (${value.low} to ${value.high}); quick ${value.quick}, "
+            f"patient ${value.patient}; {value.confidence} confidence, from {METHODS[value.method]}"
+            f" that weigh as {value.effective_n} sales, {value.outliers} marked as outliers"
+        )
+    days = advice.time_to_sell_days
+    sells = "nothing sold lately" if days is None else f"sells in about {days} days"
+    click.echo(
+        f"Advice: {advice.action}: {advice.reason}; {sells}, probability "
+        f"{advice.probability_label} ({advice.probability_score:.2f}), rarity {advice.rarity:.2f}"
+    )
+
+
 def _show_training(database: Database, item: sa.Row[Any], now: datetime) -> None:
     if item.sold_comps_as_of is None:
         known = any(
@@ -142,11 +161,19 @@ def _show_training(database: Database, item: sa.Row[Any], now: datetime) -> None
         click.echo(f"Market: {said}")
         return
     prices = shown_prices(database, item.id, now=now)
-    spread = f", ${prices.low} to ${prices.high}, median ${prices.median}" if prices.sold else ""
+    spread = (
+        f", ${prices.least} to ${prices.greatest}, median ${prices.median}" if prices.sold else ""
+    )
     click.echo(
         f"Market: {item.sold_comps_count} sold comps{spread}; {item.ebay_active_count} asks open "
         f"({item.sold_comps_source or 'no sold source'})"
     )
+    _show_value(prices)
+    for repeat in merges_of(database, item.id):
+        click.echo(
+            f"  {repeat.source} {repeat.source_listing_id} is the sale {repeat.first_source} "
+            f"{repeat.first_listing_id} seen again, and is not counted"
+        )
     for hidden in prices.hidden:
         click.echo(
             f"  {hidden.observations} prices of {hidden.source} are not shown: they were fetched "

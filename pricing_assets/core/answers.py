@@ -36,6 +36,7 @@ class Listing:
         shipping: Amount in ``currency``; None when the source does not say.
         listing_type: ``auction``, ``fixed_price``, ``best_offer`` or None.
         sold_at: When it sold; None when the source does not say.
+        seller_feedback: Percent of the seller's ratings that are positive.
     """
 
     source_listing_id: str
@@ -51,6 +52,7 @@ class Listing:
     watchers: int | None = None
     sold_at: datetime | None = None
     listed_at: datetime | None = None
+    seller_feedback: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

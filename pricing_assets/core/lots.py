@@ -1,7 +1,4 @@
-"""How many pieces a listing sells together.
-
-The price of one piece is left to the caller: the price over the size of the lot.
-"""
+"""How many pieces a listing sells together, and what one of them costs."""
 
 import re
 from collections.abc import Mapping
@@ -20,6 +17,21 @@ NUMBER_WORDS: Mapping[str, int] = {
 }
 MAX_LOT = 999
 """More pieces than these are a number of something else."""
+
+
+def price_of_piece_sql(price: str, size: str) -> str:
+    """Return the DuckDB expression of the price of one piece of a lot, to the cent.
+
+    Args:
+        price: Expression of the lot's price, a DECIMAL with two places, not negative.
+        size: Expression of its number of pieces.
+    """
+    # In whole cents, halves up: a quotient of decimals would be a float.
+    cents = f"CAST({price} * 100 AS BIGINT)"
+    return (
+        f"CAST(CAST((2 * {cents} + {size}) // (2 * {size}) AS DECIMAL(14, 0)) "
+        "* 0.01::DECIMAL(3, 2) AS DECIMAL(12, 2))"
+    )
 
 
 def lot_size(text: str, words: list[str]) -> int | None:

@@ -8,11 +8,11 @@ its weights are in `core.judging`.
 
 Only whole words are compared, never parts of them: a filter for "rp" keeps Harper. The
 words of the wanted item never exclude: a book that is called Digital Fortress is no
-download. A price for one piece is the caller's: the price over `lot_size`.
+download. A price for one piece is the caller's: `core.lots.price_of_piece`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -30,6 +30,7 @@ CATEGORIES: Mapping[str, type[BookListings | CardListings | MinifigureListings]]
     "card": CardListings,
     "minifigure": MinifigureListings,
 }
+PLAIN = "plain"
 LOT_NAMES = frozenset(("lot", "lots", "bundle"))
 """In a wanted item's own name, these are no sign of a lot."""
 
@@ -58,6 +59,16 @@ class Variant:
     incomplete: bool = False
 
     @property
+    def own_price(self) -> str | None:
+        """What has a price of its own, ``signed+psa 10``; None for a plain copy.
+
+        The condition is not in it: most sellers state one, so that hardly a copy would be
+        plain. It is kept beside.
+        """
+        key = replace(self, condition="").key
+        return None if key == PLAIN else key
+
+    @property
     def key(self) -> str:
         """A stable text for storing and grouping, ``signed+psa 10``; ``plain`` for none."""
         parts = (
@@ -67,7 +78,7 @@ class Variant:
             self.condition,
             "incomplete" if self.incomplete else "",
         )
-        return "+".join(filter(None, parts)) or "plain"
+        return "+".join(filter(None, parts)) or PLAIN
 
 
 @dataclass(frozen=True, slots=True)

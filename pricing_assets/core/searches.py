@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from pricing_assets.core.answers import Listing
 from pricing_assets.core.categories.card import key_of_title
-from pricing_assets.core.matching import Matcher, wanted_item
+from pricing_assets.core.matching import Match, Matcher, wanted_item
 
 FRESH_FOR: Mapping[str, timedelta] = {
     "ask": timedelta(minutes=5),
@@ -21,12 +21,17 @@ class FoundListing:
 
     Attributes:
         natural_key: Of the card that its title names; None where it names none.
-        confidence: That it is one copy of that card, from 0 to 1; 0 where it names none.
+        match: How surely, and as which copy; None where it names none.
     """
 
     listing: Listing
     natural_key: str | None
-    confidence: float
+    match: Match | None
+
+    @property
+    def confidence(self) -> float:
+        """That it is one copy of that card, from 0 to 1; 0 where it names none."""
+        return self.match.confidence if self.match else 0.0
 
 
 def plain_query(text: str) -> str:
@@ -41,8 +46,8 @@ def matched(listing: Listing) -> FoundListing:
     """
     key = key_of_title(listing.title)
     if key is None:
-        return FoundListing(listing, None, 0.0)
+        return FoundListing(listing, None, None)
     match = Matcher(wanted_item("card", key, {})).match(
         listing.title, condition=listing.condition or ""
     )
-    return FoundListing(listing, key, match.confidence)
+    return FoundListing(listing, key, match)

@@ -62,7 +62,10 @@ def differences(database: Database) -> list[str]:
             warnings.filterwarnings("ignore", message=".*expression-based index")
             found += [str(difference) for difference in compare_metadata(context, Base.metadata)]
         views = set(sa.inspect(connection).get_view_names())
-    found += [f"view {name} is missing" for name in sorted({"cached_books", "isbn_index"} - views)]
+    found += [
+        f"view {name} is missing"
+        for name in sorted({"cached_books", "isbn_index", "parallel_premiums"} - views)
+    ]
     return found
 
 

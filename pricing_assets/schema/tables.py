@@ -121,7 +121,24 @@ class Item(Base):
     last_enrichment_at: Mapped[datetime | None]
 
     estimated_price: Mapped[Decimal | None] = mapped_column(doc="USD")
-    sell_through: Mapped[float | None] = mapped_column(doc="sold / (sold + asks)")
+    quick_sale: Mapped[Decimal | None] = mapped_column(doc="what sells at once, USD")
+    market_value: Mapped[Decimal | None] = mapped_column(doc="value by core.valuation, USD")
+    patient_sale: Mapped[Decimal | None] = mapped_column(doc="what a patient seller gets, USD")
+    low_value: Mapped[Decimal | None] = mapped_column(doc="lower end of the range, USD")
+    high_value: Mapped[Decimal | None] = mapped_column(doc="upper end of the range, USD")
+    effective_n: Mapped[float | None] = mapped_column(doc="sales that the value weighs as much as")
+    outliers: Mapped[int | None] = mapped_column(doc="sales that are marked, and weigh a tenth")
+    confidence: Mapped[str | None] = mapped_column(sa.String(8), doc="of the value")
+    method: Mapped[str | None] = mapped_column(sa.String(16), doc="how the value came about")
+    sell_through: Mapped[float | None] = mapped_column(
+        doc="recent sales / (recent sales + open asks)"
+    )
+    time_to_sell_days: Mapped[int | None]
+    rarity: Mapped[float | None] = mapped_column(doc="0 to 1; 1 where no copy was seen")
+    probability_label: Mapped[str | None] = mapped_column(sa.String(8), doc="HIGH, MEDIUM or LOW")
+    probability_score: Mapped[float | None] = mapped_column(doc="of a sale, 0 to 1")
+    advice: Mapped[str | None] = mapped_column(sa.String(8), doc="ACCEPT, REJECT or SKIP")
+    advice_reason: Mapped[str | None] = mapped_column(doc="why, for a person")
     ebay_active_count: Mapped[int | None]
     ebay_sold_count: Mapped[int | None]
     ebay_currency: Mapped[str | None] = mapped_column(sa.String(3))
@@ -382,7 +399,9 @@ class PriceListing(Base):
         Money(18, 8), doc="to USD, at exchange_rate_date"
     )
     exchange_rate_date: Mapped[date | None]
-    price_usd: Mapped[Decimal | None] = mapped_column(doc="null where it cannot be converted")
+    price_usd: Mapped[Decimal | None] = mapped_column(
+        doc="of one piece of the lot; null where it cannot be converted"
+    )
     conversion_error: Mapped[str | None] = mapped_column(doc="why it could not be converted")
     shipping: Mapped[Decimal | None] = mapped_column(doc="in currency")
     quantity: Mapped[int] = mapped_column(server_default=sa.text("1"))
@@ -399,6 +418,17 @@ class PriceListing(Base):
     match_confidence: Mapped[float] = mapped_column(
         server_default=sa.text("1"), doc="that it is this item, 0 to 1"
     )
+    variant: Mapped[str | None] = mapped_column(
+        sa.String(64), doc="what has a price of its own: signed, a grade; null is a plain copy"
+    )
+    grader: Mapped[str | None] = mapped_column(sa.String(16), doc="who graded a card")
+    grade: Mapped[str | None] = mapped_column(sa.String(16), doc="of a graded card")
+    lot_size: Mapped[int] = mapped_column(
+        server_default=sa.text("1"), doc="pieces that are sold together"
+    )
+    seller_feedback: Mapped[float | None] = mapped_column(
+        doc="percent of the seller's ratings that are positive"
+    )
     payload_sha256: Mapped[str] = mapped_column(
         SHA256, sa.ForeignKey("payloads.sha256"), doc="the body it was read from"
     )
@@ -414,6 +444,13 @@ class PriceListing(Base):
             "id",
             sqlite_where=sa.text("price_usd IS NULL AND superseded_at IS NULL"),
             postgresql_where=sa.text("price_usd IS NULL AND superseded_at IS NULL"),
+        ),
+        # What a correction or withdrawal is news of on its day.
+        sa.Index(
+            "ix_price_listings_superseded_at",
+            "superseded_at",
+            sqlite_where=sa.text("superseded_at IS NOT NULL"),
+            postgresql_where=sa.text("superseded_at IS NOT NULL"),
         ),
     )
 
@@ -434,6 +471,38 @@ class ExchangeRate(Base):
     __table_args__ = (
         sa.PrimaryKeyConstraint("currency", "day", "source"),
         sa.Index("ix_exchange_rates_source_day", "source", "day"),
+    )
+
+
+class SaleMerge(Base):
+    """An observation that is the same sale as an earlier one, and so is not counted.
+
+    A record for people: what is counted follows from the observations and from what was
+    reverted here (see `store.market`). Both are named as their sources name them, so that a
+    corrected observation stays reverted.
+    """
+
+    __tablename__ = "sale_merges"
+
+    item_id: Mapped[str] = mapped_column(ITEM_ID, sa.ForeignKey("items.id"), primary_key=True)
+    source: Mapped[str] = mapped_column(SOURCE, primary_key=True, doc="of what is not counted")
+    source_listing_id: Mapped[str] = mapped_column(sa.String(128), primary_key=True)
+    first_source: Mapped[str] = mapped_column(SOURCE, primary_key=True, doc="of what is counted")
+    first_listing_id: Mapped[str] = mapped_column(sa.String(128), primary_key=True)
+    decided_at: Mapped[datetime]
+    reverted_at: Mapped[datetime | None] = mapped_column(
+        doc="when a person said that these are two sales; never merged again"
+    )
+    reverted_by: Mapped[str | None] = mapped_column(sa.String(64), doc="who said so")
+    reason: Mapped[str | None] = mapped_column(doc="why, in that person's words")
+
+    __table_args__ = (
+        sa.Index(
+            "ix_sale_merges_reverted_at",
+            "reverted_at",
+            sqlite_where=sa.text("reverted_at IS NOT NULL"),
+            postgresql_where=sa.text("reverted_at IS NOT NULL"),
+        ),
     )
 
 
@@ -511,12 +580,21 @@ class PriceSnapshot(Base):
     min_price: Mapped[Decimal | None] = mapped_column(doc="USD")
     median_price: Mapped[Decimal | None] = mapped_column(doc="USD")
     max_price: Mapped[Decimal | None] = mapped_column(doc="USD")
-    quick_sale: Mapped[Decimal | None] = mapped_column(doc="25 % quantile, USD")
-    market_value: Mapped[Decimal | None] = mapped_column(doc="50 % quantile, USD")
-    patient_sale: Mapped[Decimal | None] = mapped_column(doc="75 % quantile, USD")
+    quick_sale: Mapped[Decimal | None] = mapped_column(doc="what sells at once, USD")
+    market_value: Mapped[Decimal | None] = mapped_column(doc="value by core.valuation, USD")
+    patient_sale: Mapped[Decimal | None] = mapped_column(doc="what a patient seller gets, USD")
+    low_value: Mapped[Decimal | None] = mapped_column(doc="lower end of the range, USD")
+    high_value: Mapped[Decimal | None] = mapped_column(doc="upper end of the range, USD")
+    effective_n: Mapped[float | None] = mapped_column(doc="sales that the value weighs as much as")
+    outliers: Mapped[int | None] = mapped_column(doc="sales that are marked, and weigh a tenth")
+    confidence: Mapped[str | None] = mapped_column(sa.String(8), doc="of the value")
+    method: Mapped[str | None] = mapped_column(sa.String(16), doc="how the value came about")
     ask_count: Mapped[int] = mapped_column(doc="asks open at the as-of")
     min_ask: Mapped[Decimal | None] = mapped_column(doc="lowest open ask, USD")
     sources: Mapped[str] = mapped_column(doc="sources, separated by commas")
+    breakdown: Mapped[str | None] = mapped_column(
+        doc="JSON: number, median and value by condition, grade and variant"
+    )
 
     __table_args__ = (sa.Index("ix_price_snapshots_snapshot_date", "snapshot_date"),)
 
@@ -759,6 +837,7 @@ payloads: sa.Table = Payload.__table__  # type: ignore[assignment]
 api_calls: sa.Table = ApiCall.__table__  # type: ignore[assignment]
 price_listings: sa.Table = PriceListing.__table__  # type: ignore[assignment]
 exchange_rates: sa.Table = ExchangeRate.__table__  # type: ignore[assignment]
+sale_merges: sa.Table = SaleMerge.__table__  # type: ignore[assignment]
 rejected_sales: sa.Table = RejectedSale.__table__  # type: ignore[assignment]
 searches: sa.Table = Search.__table__  # type: ignore[assignment]
 price_snapshots: sa.Table = PriceSnapshot.__table__  # type: ignore[assignment]

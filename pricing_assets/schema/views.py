@@ -2,7 +2,8 @@
 
 `cached_books` has that system's 43 columns and `isbn_index` the columns of its index.
 Moments are text as SQLite's own `datetime()` writes it, flags are 0 and 1. Columns that no
-asset computes are null.
+asset computes are null. Beside them `parallel_premiums`: what a parallel of a card is worth
+over its base card.
 """
 
 from typing import Literal
@@ -30,6 +31,16 @@ def create_views(dialect: str) -> tuple[str, ...]:
     return tuple(statements)
 
 
+def create_value_views(dialect: str) -> tuple[str, ...]:
+    """Return the statements that put items' values into the views, in order."""
+    return ("DROP VIEW cached_books", _cached_books(dialect, valued=True), _PARALLEL_PREMIUMS)
+
+
+def drop_value_views(dialect: str) -> tuple[str, ...]:
+    """Return the statements that take items' values out of the views."""
+    return ("DROP VIEW parallel_premiums", "DROP VIEW cached_books", _cached_books(dialect))
+
+
 def drop_views(dialect: str) -> tuple[str, ...]:
     """Return the statements that remove what `create_views` made."""
     statements = ["DROP VIEW isbn_index", "DROP VIEW cached_books"]
@@ -44,7 +55,14 @@ def _moment(column: str, dialect: str) -> str:
     return f"substr(replace({column}, 'T', ' '), 1, 19)"
 
 
-def _cached_books(dialect: str) -> str:
+def _cached_books(dialect: str, *, valued: bool = False) -> str:
+    rarity, label, score, days = (
+        f"i.{name}" if valued else f"CAST(NULL AS {kind})"
+        for name, kind in (
+            *(("rarity", "REAL"), ("probability_label", "TEXT")),
+            *(("probability_score", "REAL"), ("time_to_sell_days", "INTEGER")),
+        )
+    )
     json_object = "json_build_object" if dialect == "postgresql" else "json_object"
     return f"""
     CREATE VIEW cached_books AS
@@ -67,14 +85,14 @@ def _cached_books(dialect: str) -> str:
         i.quality_score,
         i.estimated_price,
         CAST(NULL AS REAL) AS price_reference,
-        CAST(NULL AS REAL) AS rarity,
-        CAST(NULL AS TEXT) AS probability_label,
-        CAST(NULL AS REAL) AS probability_score,
+        {rarity} AS rarity,
+        {label} AS probability_label,
+        {score} AS probability_score,
         i.sell_through,
         i.ebay_active_count,
         i.ebay_sold_count,
         i.ebay_currency,
-        CAST(NULL AS INTEGER) AS time_to_sell_days,
+        {days} AS time_to_sell_days,
         i.sold_comps_count,
         i.sold_comps_min,
         i.sold_comps_median,
@@ -115,3 +133,19 @@ def _isbn_index(dialect: str) -> str:
         {_moment("i.updated_at", dialect)} AS last_checked
     FROM items i JOIN books b ON b.item_id = i.id
     """  # noqa: S608 (built from constants of this module)
+
+
+_PARALLEL_PREMIUMS = """
+    CREATE VIEW parallel_premiums AS
+    SELECT c.item_id, b.item_id AS base_item_id, c.parallel, c.print_run, i.market_value,
+        base.market_value AS base_market_value,
+        CAST(i.market_value AS DOUBLE PRECISION)
+            / CAST(base.market_value AS DOUBLE PRECISION) - 1 AS premium
+    FROM cards c
+    JOIN items i ON i.id = c.item_id
+    JOIN cards b ON b.set_name = c.set_name AND b.year = c.year AND b.number = c.number
+        AND b.player_or_character = c.player_or_character AND coalesce(b.parallel, '') = ''
+    JOIN items base ON base.id = b.item_id
+    WHERE c.parallel <> '' AND i.market_value IS NOT NULL AND base.market_value > 0
+"""
+"""A premium of 0.5 is half as much again as the base card of the same set, year and number."""

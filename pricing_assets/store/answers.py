@@ -26,7 +26,7 @@ from pricing_assets.core.source_results import tells_nothing
 from pricing_assets.schema import tables as t
 from pricing_assets.store.evidence import SourceFacts, keep_evidence
 from pricing_assets.store.exchange_rates import converted
-from pricing_assets.store.matches import Confidence, confidence_of
+from pricing_assets.store.matches import Judge, judge_of
 from resources.database import Bulk, Database, arrow_type
 from resources.sources.client import Reply
 
@@ -84,7 +84,7 @@ def commit_replies(
     # A metadata source may have estimates beside what an item is.
     estimates = [reply for reply in metadata if reply.answer and reply.answer.listings]
     priced = [*market, *estimates]
-    listings = converted(database, listing_rows(priced, confidence_of(database, seen)))
+    listings = converted(database, listing_rows(priced, judge_of(database, seen)))
     with database.bulk() as bulk:
         keep_evidence(bulk, replies, sources, run_id)
         quality = _file_metadata(bulk, database, metadata, now)
@@ -268,7 +268,7 @@ def _chosen(merged: Mapping[str, tuple[Any, Any]], names: Iterable[str]) -> pa.A
     return pa.array([values.get(name) for (values, _), name in pairs], pa.string())
 
 
-def listing_rows(replies: Sequence[Reply], confidence: Confidence) -> pa.Table:
+def listing_rows(replies: Sequence[Reply], judge: Judge) -> pa.Table:
     """Return the prices that replies show, each once, as they came."""
     rows: list[dict[str, Any]] = []
     for reply in replies:
@@ -277,6 +277,7 @@ def listing_rows(replies: Sequence[Reply], confidence: Confidence) -> pa.Table:
             if (listing.kind, listing.source_listing_id) in seen:
                 continue
             seen.add((listing.kind, listing.source_listing_id))
+            copy = judge(reply.query, listing)
             rows.append(
                 {
                     "item_id": reply.query.item_id,
@@ -295,7 +296,12 @@ def listing_rows(replies: Sequence[Reply], confidence: Confidence) -> pa.Table:
                     "sold_at": listing.sold_at,
                     "listed_at": listing.listed_at,
                     "observed_at": reply.requested_at,
-                    "match_confidence": confidence(reply.query, listing),
+                    "match_confidence": copy.confidence,
+                    "variant": copy.variant.own_price,
+                    "grader": copy.variant.grader or None,
+                    "grade": copy.variant.grade or None,
+                    "lot_size": copy.lot_size,
+                    "seller_feedback": listing.seller_feedback,
                     "payload_sha256": reply.sha256,
                 }
             )
@@ -404,6 +410,11 @@ _LISTING_SCHEMA = pa.schema(
         "listed_at": _MOMENT,
         "observed_at": _MOMENT,
         "match_confidence": pa.float64(),
+        "variant": pa.string(),
+        "grader": pa.string(),
+        "grade": pa.string(),
+        "lot_size": pa.int64(),
+        "seller_feedback": pa.float64(),
         "payload_sha256": pa.string(),
     }
 )

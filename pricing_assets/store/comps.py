@@ -1,33 +1,61 @@
-"""Sold comps on the items: recomputed where new evidence arrived."""
+"""Sold comps on the items, with their value and the advice: recomputed where evidence arrived."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+import pyarrow as pa
 import sqlalchemy as sa
 
+from pricing_assets.core.advice import advice_sql
 from pricing_assets.core.comps import comps_sql
+from pricing_assets.core.valuation import V1
+from pricing_assets.core.variants import own_value_sql
 from pricing_assets.schema import tables as t
-from pricing_assets.store.matches import belongs
+from pricing_assets.store.market import (
+    HAPPENED_SQL,
+    ITEMS_A_BATCH,
+    answers_about,
+    count_sales_once,
+    reverted_merges,
+    select_counted,
+)
 from resources.compute import duckdb_connection
-from resources.database import Database
+from resources.database import Bulk, Database
 
-ITEMS_A_BATCH = 20_000
-"""Items whose observations are in memory at once."""
-
-
-def counted() -> sa.ColumnElement[bool]:
-    """Return the condition under which an observation is current, of its item, and has a price."""
-    return sa.and_(
-        t.price_listings.c.superseded_at.is_(None),
-        t.price_listings.c.price_usd.is_not(None),
-        belongs(),
-    )
+_COMPS = {
+    "sold_comps_count": "sold_count",
+    "sold_comps_min": "sold_min",
+    "sold_comps_median": "sold_median",
+    "sold_comps_max": "sold_max",
+    "sold_comps_source": "sold_source",
+    "sold_comps_as_of": "as_of",
+    "estimated_price": "sold_median",
+    "ebay_active_count": "ask_count",
+    "ebay_sold_count": "sold_count",
+    "ebay_currency": "currency",
+    "quick_sale": "quick",
+    "market_value": "market",
+    "patient_sale": "patient",
+    "low_value": "low",
+    "high_value": "high",
+    "advice": "action",
+    "advice_reason": "reason",
+    **{
+        name: name
+        for name in (
+            *("effective_n", "outliers", "confidence", "method", "sell_through"),
+            *("time_to_sell_days", "rarity", "probability_label", "probability_score"),
+        )
+    },
+}
+"""Columns of an item, and of the statement what they hold."""
 
 
 def update_comps(database: Database, *, now: datetime) -> int:
     """Recompute the comps of every item whose market was fetched since; return their number.
 
-    Commits batch by batch. An item is pending where `sold_comps_as_of` is not the moment
-    of its last market fetch, so a crash leaves exactly the rest to do.
+    The value and the advice are as of that fetch. Commits batch by batch. An item is pending
+    where `sold_comps_as_of` is not the moment of its last market fetch, so a crash leaves
+    exactly the rest to do.
     """
     done = 0
     while count := _update_batch(database, now):
@@ -38,7 +66,7 @@ def update_comps(database: Database, *, now: datetime) -> int:
 def _update_batch(database: Database, now: datetime) -> int:
     items, listings = t.items, t.price_listings
     pending = (
-        sa.select(items.c.id, items.c.market_fetched_at)
+        sa.select(items.c.id.label("item_id"), items.c.market_fetched_at.label("as_of"))
         .where(
             items.c.market_fetched_at.is_not(None),
             items.c.sold_comps_as_of.is_distinct_from(items.c.market_fetched_at),
@@ -49,51 +77,74 @@ def _update_batch(database: Database, now: datetime) -> int:
     page = database.read_arrow(pending)
     if page.num_rows == 0:
         return 0
-    chosen = pending.subquery("chosen")
-    observations = database.read_arrow(
-        sa.select(
-            listings.c.item_id,
-            listings.c.kind,
-            listings.c.price_usd,
-            listings.c.source,
-            listings.c.currency,
-        )
-        .join(chosen, chosen.c.id == listings.c.item_id)
-        .where(counted(), listings.c.kind.in_(("sold", "ask")))
+    chosen = sa.select(pending.subquery("chosen").c.item_id)
+    seen = database.read_arrow(
+        select_counted(
+            listings.c.superseded_at.is_(None), listings.c.item_id.in_(chosen)
+        ).add_columns(listings.c.currency)
     )
+    answers = answers_about(chosen, now - timedelta(days=V1.ask_days), now)
     with duckdb_connection() as duck:
         duck.register("page", page)
-        duck.register("observations", observations)
-        more = (
-            ", min(source) FILTER (WHERE kind = 'sold') AS sold_source, min(currency) AS currency"
-        )
-        comps = duck.sql(
-            f"""
-            SELECT page.id AS item_id, page.market_fetched_at AS as_of,
-                   coalesce(sold_count, 0) AS sold_count, sold_min, sold_median, sold_max,
-                   coalesce(ask_count, 0) AS ask_count, sold_source, currency,
-                   sold_count / nullif(CAST(sold_count + ask_count AS DOUBLE), 0) AS sell_through
-            FROM page LEFT JOIN ({comps_sql("observations", more)}) comps ON comps.item_id = page.id
-            """
-        ).to_arrow_table()
+        duck.register("seen", seen)
+        duck.register("answers", database.read_arrow(answers))
+        duck.register("reverted", database.read_arrow(reverted_merges(now)))
+        duck.execute("CREATE TABLE observations AS FROM seen")
+        count_sales_once(duck)
+        comps = duck.sql(_statement()).to_arrow_table()
+        repeated = duck.sql("FROM repeated ORDER BY ALL").to_arrow_table()
     with database.bulk() as bulk:
+        _record_merges(bulk, page, repeated, now)
         staged = bulk.stage(comps)
         return bulk.execute(
             sa.update(items)
             .values(
-                sold_comps_count=staged.c.sold_count,
-                sold_comps_min=staged.c.sold_min,
-                sold_comps_median=staged.c.sold_median,
-                sold_comps_max=staged.c.sold_max,
-                sold_comps_is_estimate=False,
-                sold_comps_source=staged.c.sold_source,
-                sold_comps_as_of=staged.c.as_of,
-                estimated_price=staged.c.sold_median,
-                sell_through=staged.c.sell_through,
-                ebay_active_count=staged.c.ask_count,
-                ebay_sold_count=staged.c.sold_count,
-                ebay_currency=staged.c.currency,
-                updated_at=now,
+                {name: staged.c[value] for name, value in _COMPS.items()}
+                | {"sold_comps_is_estimate": False, "updated_at": now}
             )
             .where(items.c.id == staged.c.item_id)
         )
+
+
+def _statement() -> str:
+    """Return the statement of the comps, value and advice of every item of the page."""
+    happened = f"(SELECT o.*, page.as_of FROM ({HAPPENED_SQL}) o JOIN page USING (item_id))"
+    values = (
+        "(SELECT page.item_id, page.as_of, v.* EXCLUDE (item_id, variant, n, recent, asks, "
+        "outliers, effective_n, confidence, method), coalesce(v.n, 0) AS n, "
+        "coalesce(v.recent, 0) AS recent, coalesce(v.asks, 0) AS asks, "
+        "coalesce(v.outliers, 0) AS outliers, "
+        "CAST(coalesce(v.effective_n, 0) AS DOUBLE) AS effective_n, "
+        "coalesce(v.confidence, 'low') AS confidence, coalesce(v.method, 'none') AS method, "
+        "CAST(NULL AS DECIMAL(12, 2)) AS cost_usd "
+        f"FROM page LEFT JOIN ({own_value_sql(happened, 'as_of')}) v ON v.item_id = page.item_id)"
+    )
+    more = ", min(source) FILTER (WHERE kind = 'sold') AS sold_source, min(currency) AS currency"
+    columns = ", ".join(dict.fromkeys(_COMPS.values()))
+    return f"""
+    SELECT item_id, {columns} FROM (
+        SELECT a.*, coalesce(c.sold_count, 0) AS sold_count, c.sold_min, c.sold_median,
+            c.sold_max, coalesce(c.ask_count, 0) AS ask_count, c.sold_source, c.currency
+        FROM ({advice_sql(values)}) a
+            LEFT JOIN ({comps_sql("observations", more)}) c ON c.item_id = a.item_id
+    )
+    """
+
+
+def _record_merges(bulk: Bulk, page: pa.Table, repeated: pa.Table, now: datetime) -> None:
+    """Let `sale_merges` have what was merged of these items, and what people reverted."""
+    merges = t.sale_merges
+    computed = bulk.stage(page.select(["item_id"]))
+    found = bulk.stage(repeated, like=merges)
+    same = sa.and_(*(found.c[column.name] == column for column in merges.primary_key.columns))
+    bulk.execute(
+        sa.delete(merges).where(
+            merges.c.reverted_at.is_(None),
+            merges.c.item_id.in_(sa.select(computed.c.item_id)),
+            ~sa.exists(sa.select(found.c.item_id).where(same)).correlate(merges),
+        )
+    )
+    bulk.insert_from(
+        merges,
+        sa.select(*found.columns, sa.literal(now, merges.c.decided_at.type).label("decided_at")),
+    )

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from pricing_assets.core.licences import SIMULATED
+from pricing_assets.core.lots import price_of_piece_sql
 from pricing_assets.core.rates import MAX_AGE_DAYS, USD, conversion_sql
 from pricing_assets.schema import tables as t
 from pricing_assets.store.evidence import SourceFacts, keep_evidence
@@ -137,15 +138,18 @@ def converted(database: Database, rows: pa.Table) -> pa.Table:
     """Return observations in their order, with the columns of `CONVERSION`.
 
     The day of an observation is that of its sale, else of its listing, else that on which it
-    was seen. A price that was not simulated is never converted by a simulated rate.
+    was seen. A price that was not simulated is never converted by a simulated rate. Of a lot
+    the price in USD is that of one piece.
 
     Args:
-        rows: Columns source, price, currency, sold_at, listed_at, observed_at, and others.
+        rows: Columns source, price, currency, lot_size, sold_at, listed_at, observed_at, and
+            others.
     """
     moments = [rows[name] for name in ("sold_at", "listed_at", "observed_at")]
     # The moments are in UTC, and so are the days.
     day = pc.cast(pc.coalesce(*moments), pa.timestamp("us")).cast(pa.date32(), safe=False)
-    if pc.all(pc.equal(rows["currency"], USD), min_count=0).as_py():
+    plain = pc.and_(pc.equal(rows["currency"], USD), pc.equal(rows["lot_size"], 1))
+    if pc.all(plain, min_count=0).as_py():
         # As nearly every batch is: a tenth of the time.
         return _in_usd(rows, day)
     place = pa.array(range(rows.num_rows), pa.int64())
@@ -179,7 +183,10 @@ def _convert(database: Database, rows: pa.Table, *, simulated: bool) -> pa.Table
     with duckdb_connection() as duck:
         duck.register("amounts", rows)
         duck.register("rates", rates)
-        table = duck.sql(conversion_sql("amounts", "rates")).to_arrow_table()
+        piece = price_of_piece_sql("price_usd", "lot_size")
+        table = duck.sql(
+            f"SELECT * REPLACE ({piece} AS price_usd) FROM ({conversion_sql('amounts', 'rates')})"
+        ).to_arrow_table()
     return table.cast(
         pa.schema([*rows.schema, *(pa.field(name, kind) for name, kind in CONVERSION.items())])
     )
@@ -245,7 +252,7 @@ def _waiting(after: int, now: datetime) -> AnySelect:
     known = sa.select(t.exchange_rates.c.currency).distinct()
     return (
         sa.select(
-            *(listings.c[name] for name in ("id", "source", "price", "currency")),
+            *(listings.c[name] for name in ("id", "source", "price", "currency", "lot_size")),
             *(listings.c[name] for name in ("sold_at", "listed_at", "observed_at")),
         )
         .where(

@@ -13,8 +13,13 @@ from pricing_assets.core.comps import comps_sql
 from pricing_assets.core.evidence import AGGREGATES, evidence_sql
 from pricing_assets.core.gate import EvidencePolicy, Policy
 from pricing_assets.schema import tables as t
-from pricing_assets.store.comps import ITEMS_A_BATCH
-from pricing_assets.store.snapshots import observed_as_of
+from pricing_assets.store.market import (
+    ITEMS_A_BATCH,
+    count_sales_once,
+    observed_as_of,
+    reverted_merges,
+    select_counted,
+)
 from resources.compute import duckdb_connection
 from resources.database import Database
 
@@ -115,24 +120,20 @@ def _verdicts(
     database: Database, policy: EvidencePolicy, page: pa.Table, now: datetime
 ) -> pa.Table:
     listings = t.price_listings
-    observations = database.read_arrow(
-        sa.select(
-            listings.c.item_id,
-            listings.c.kind,
-            listings.c.price_usd,
-            listings.c.sold_at,
-            listings.c.observed_at,
-            listings.c.match_confidence,
-        ).where(
+    seen = database.read_arrow(
+        select_counted(
             listings.c.item_id.between(page["item_id"][0].as_py(), page["item_id"][-1].as_py()),
             observed_as_of(now),
-            listings.c.price_usd.is_not(None),
             listings.c.kind == "sold",
         )
     )
+    reverted = database.read_arrow(reverted_merges(now))
     with duckdb_connection() as duck:
         duck.register("page", page)
-        duck.register("observations", observations)
+        duck.register("seen", seen)
+        duck.execute("CREATE TABLE observations AS FROM seen SEMI JOIN page USING (item_id)")
+        duck.register("reverted", reverted)
+        count_sales_once(duck)
         comps = f"({comps_sql('observations', AGGREGATES)}) RIGHT JOIN page USING (item_id)"
         duck.execute(f"CREATE VIEW evidence AS {evidence_sql(comps, 'as_of')}")
         return duck.sql(

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from pricing_assets.core.licences import SIMULATED
 from pricing_assets.core.periods import day_end
 from pricing_assets.schema import tables as t
-from pricing_assets.store.comps import counted
+from pricing_assets.store.market import counted
 from pricing_assets.store.shown_prices import Hidden, hidden_sources
 from resources.database import AnySelect, Database
 
@@ -156,6 +156,7 @@ def _sales(item_id: str, first: date, last: date, secret: Sequence[str]) -> AnyS
             listings.c.sold_at >= datetime.combine(first, time.min, tzinfo=UTC),
             listings.c.sold_at <= day_end(last),
             listings.c.source.not_in(secret),
+            listings.c.superseded_at.is_(None),
             counted(),
         )
         .order_by(listings.c.sold_at, listings.c.id)

@@ -23,6 +23,7 @@ from pricing_assets.schema import tables as t
 from pricing_assets.store.answers import LISTING_FIELDS
 from pricing_assets.store.exchange_rates import converted
 from pricing_assets.store.intake import create_items
+from pricing_assets.store.matches import copy_of
 from resources.compute import duckdb_connection
 from resources.database import Bulk, Database
 
@@ -245,13 +246,37 @@ def _store(
             "payload_sha256": same(file.sha256, pa.string()),
         }
     )
-    rows = converted(database, rows)
     with database.bulk() as bulk:
         create_items(bulk, readings, now)
+        for name, column in _copies(bulk, sales, mapping.category).items():
+            rows = rows.append_column(name, column)
+        rows = converted(database, rows)
         staged = bulk.stage(rows, like=listings)
         stored = append_listings(bulk, staged)
         mark_items(bulk, staged, mapping.source, now)
     return stored, rows["price_usd"].null_count
+
+
+def _copies(bulk: Bulk, sales: pa.Table, category: str) -> dict[str, pa.Array]:
+    """Return what the titles say of the copies; a code says which item it is, and surely."""
+    wanted = bulk.stage(pa.table({"item_id": sales["item_id"].unique()}))
+    names = dict(
+        bulk.rows(
+            sa.select(t.items.c.id, sa.func.coalesce(t.items.c.title, "")).where(
+                t.items.c.id.in_(sa.select(wanted.c.item_id))
+            )
+        )
+    )
+    said = zip(
+        *(sales[name].to_pylist() for name in ("item_id", "title", "condition")), strict=True
+    )
+    copies = [copy_of(category, names[item], title, state or "") for item, title, state in said]
+    return {
+        "variant": pa.array([copy.variant.own_price for copy in copies], pa.string()),
+        "grader": pa.array([copy.variant.grader or None for copy in copies], pa.string()),
+        "grade": pa.array([copy.variant.grade or None for copy in copies], pa.string()),
+        "lot_size": pa.array([copy.lot_size for copy in copies], pa.int64()),
+    }
 
 
 def append_listings(bulk: Bulk, staged: sa.Table) -> int:

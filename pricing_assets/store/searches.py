@@ -127,10 +127,9 @@ def file_search(
         What was found; None where the source did not answer.
     """
     listings = _matched(reply.answer.listings if reply.answer else ())
-    known = [found for found in listings if found.natural_key is not None]
-    by_card = _by_card(reply, known)
-    confidence = {id(found.listing): found.confidence for found in known}
-    rows = converted(database, listing_rows(by_card, lambda _, listing: confidence[id(listing)]))
+    by_card = _by_card(reply, listings)
+    matches = {id(found.listing): found.match for found in listings if found.match}
+    rows = converted(database, listing_rows(by_card, lambda _, listing: matches[id(listing)]))
     # What is not kept cannot be read again.
     fresh = facts.store_payloads and reply.answer is not None
     expires_at = reply.requested_at + FRESH_FOR[facts.kind] if fresh else None

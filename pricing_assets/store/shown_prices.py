@@ -1,18 +1,26 @@
-"""The prices of one item that may be shown, and those that their licence says are too old."""
+"""The prices and value of one item that may be shown, and what its licence says is too old."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-import pyarrow as pa
-import pyarrow.compute as pc
 import sqlalchemy as sa
 
+from pricing_assets.core.advice import Advice, advise
 from pricing_assets.core.comps import comps_sql
+from pricing_assets.core.valuation import V1
+from pricing_assets.core.variants import own_value_sql
 from pricing_assets.schema import tables as t
-from pricing_assets.store.comps import counted
 from pricing_assets.store.licences import terms_of_sources
+from pricing_assets.store.market import (
+    HAPPENED_SQL,
+    answers_about,
+    count_sales_once,
+    counted,
+    reverted_merges,
+    select_counted,
+)
 from resources.compute import duckdb_connection
 from resources.database import Database
 
@@ -28,14 +36,41 @@ class Hidden:
 
 
 @dataclass(frozen=True, slots=True)
+class Value:
+    """An item's value by `core.valuation`; amounts in USD."""
+
+    low: Decimal
+    quick: Decimal
+    market: Decimal
+    patient: Decimal
+    high: Decimal
+    effective_n: Decimal
+    outliers: int
+    confidence: str
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
 class ShownPrices:
-    """The statistics of an item over the prices that may be shown, in USD."""
+    """What follows of an item from the prices that may be shown; amounts in USD.
+
+    Attributes:
+        sold: Sales, each once.
+        least: Lowest sold price.
+        greatest: Highest sold price.
+        asks: Asks that are not withdrawn.
+        value: As `core.valuation` has it, with its range, confidence and method.
+        advice: What to do about a copy that costs nothing.
+        hidden: What may not be shown any more, and follows from nothing here.
+    """
 
     sold: int
-    low: Decimal | None
+    least: Decimal | None
     median: Decimal | None
-    high: Decimal | None
+    greatest: Decimal | None
     asks: int
+    value: Value | None
+    advice: Advice
     hidden: Sequence[Hidden]
 
 
@@ -47,22 +82,35 @@ def shown_prices(database: Database, item_id: str, *, now: datetime) -> ShownPri
     import.
     """
     listings = t.price_listings
-    mine = sa.and_(counted(), listings.c.item_id == item_id, listings.c.kind.in_(("sold", "ask")))
+    mine = sa.and_(counted(), listings.c.item_id == item_id, listings.c.superseded_at.is_(None))
     hidden = hidden_sources(database, mine, now=now)
-    observations = database.read_arrow(
-        sa.select(
-            listings.c.item_id, listings.c.kind, listings.c.price_usd, listings.c.source
-        ).where(mine)
-    )
-    too_old = pa.array([source.source for source in hidden], pa.string())
-    observations = observations.filter(pc.invert(pc.is_in(observations["source"], too_old)))
+    too_old = [source.source for source in hidden]
+    seen = select_counted(mine, listings.c.source.not_in(too_old))
+    answers = answers_about(database.texts([item_id]), now - timedelta(days=V1.ask_days), now)
     with duckdb_connection() as duck:
-        duck.register("observations", observations)
-        found = duck.execute(comps_sql("observations")).fetchall()
-    if not found:
-        return ShownPrices(0, None, None, None, 0, hidden)
-    _, sold, low, median, high, asks, _ = found[0]
-    return ShownPrices(sold, low, median, high, asks, hidden)
+        duck.register("seen", database.read_arrow(seen))
+        duck.register("answers", database.read_arrow(answers))
+        duck.register("reverted", database.read_arrow(reverted_merges(now)))
+        duck.execute("CREATE TABLE observations AS FROM seen")
+        count_sales_once(duck)
+        comps = duck.execute(comps_sql("observations")).fetchall()
+        _, sold, least, median, greatest, asks, _ = comps[0] if comps else (None, 0, *_NOTHING)
+        values = own_value_sql(f"({HAPPENED_SQL})")
+        found = duck.sql(values, params={"moment": now}).to_arrow_table().to_pylist()
+    value = found[0] if found else {}
+    return ShownPrices(
+        *(sold, least, median, greatest, asks or 0),
+        value=Value(**{f.name: value[f.name] for f in fields(Value)}) if value.get("n") else None,
+        advice=advise(
+            n=value.get("n", 0),
+            recent=value.get("recent", 0),
+            asks=value.get("asks", 0),
+            quick=value.get("quick"),
+            market=value.get("market"),
+            confidence=value.get("confidence", "low"),
+        ),
+        hidden=hidden,
+    )
 
 
 def hidden_sources(
@@ -100,3 +148,6 @@ def hidden_sources(
         if not terms[row.source].may_show(fetched, now)
         for hours in (terms[row.source].display_max_age_hours or 0,)
     ]
+
+
+_NOTHING = (None,) * 5

@@ -1,123 +1,186 @@
-"""Daily snapshots: the market of every item with news, as of the end of the day."""
+"""Daily snapshots: the market of every item with news, as of the end of the day.
 
+Some days are built in one pass: what is known of the items with news is read once, and every
+(item, day) is an item of its own to the statements of comps and value, which see of it what
+was known at the end of that day. Sales are merged among those of the window.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 
+import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from pricing_assets.core.comps import comps_sql, quantile_sql
+from pricing_assets.core.comps import comps_sql
 from pricing_assets.core.periods import as_of, day_end
+from pricing_assets.core.valuation import V1
+from pricing_assets.core.variants import breakdown_sql, own_value_sql
 from pricing_assets.schema import tables as t
-from pricing_assets.store.matches import belongs
+from pricing_assets.store.market import (
+    HAPPENED_SQL,
+    answers_about,
+    count_sales_once,
+    reverted_merges,
+    select_counted,
+)
 from resources.compute import duckdb_connection
-from resources.database import Database
+from resources.database import AnySelect, Database
 
 WINDOW_DAYS = 90
 """Trailing days whose sales make a snapshot."""
 
-QUICK, MARKET, PATIENT = 0.25, 0.5, 0.75
-"""Quantiles of the sold prices: what sells at once, usually, and to a patient seller."""
+SNAPSHOTS_A_BATCH = 10_000
+"""Snapshots that are built together, their observations in memory."""
 
-ITEMS_A_BATCH = 20_000
-"""Items whose observations are in memory at once."""
+_COLUMNS = {
+    "as_of": "p.as_of",
+    "provisional": "p.provisional",
+    "window_days": f"CAST({WINDOW_DAYS} AS BIGINT)",
+    "sold_count": "coalesce(c.sold_count, 0)",
+    "min_price": "c.sold_min",
+    "median_price": "c.sold_median",
+    "max_price": "c.sold_max",
+    "quick_sale": "v.quick",
+    "market_value": "v.market",
+    "patient_sale": "v.patient",
+    "low_value": "v.low",
+    "high_value": "v.high",
+    "effective_n": "CAST(coalesce(v.effective_n, 0) AS DOUBLE)",
+    "outliers": "coalesce(v.outliers, 0)",
+    "confidence": "coalesce(v.confidence, 'low')",
+    "method": "coalesce(v.method, 'none')",
+    "ask_count": "coalesce(c.ask_count, 0)",
+    "min_ask": "c.ask_min",
+    "sources": "coalesce(c.sources, '')",
+    "breakdown": "coalesce(b.breakdown, '[]')",
+}
+"""Columns of a snapshot beside its key, and of the statement what they hold."""
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotBuild:
     """What the build of one day did."""
 
+    day: date
     rows: int
     as_of: datetime
     provisional: bool
 
 
-def observed_as_of(moment: datetime) -> sa.ColumnElement[bool]:
-    """Return the condition for what was known, and not yet superseded, at a moment."""
-    listings = t.price_listings
-    return sa.and_(
-        listings.c.observed_at <= moment,
-        sa.or_(listings.c.superseded_at.is_(None), listings.c.superseded_at > moment),
-    )
-
-
-def build_day(database: Database, day: date, *, now: datetime) -> SnapshotBuild:
-    """Write the snapshots of one day; the same day gives the same rows whenever it is built.
+def build_days(database: Database, days: Sequence[date], *, now: datetime) -> list[SnapshotBuild]:
+    """Write the snapshots of some days; a day gives the same rows whenever it is built.
 
     Args:
-        day: A day in UTC. A day that has not ended is taken as of `now`, and provisional.
+        days: Days in UTC. A day that has not ended is taken as of `now`, and provisional.
     """
-    moment, provisional = as_of(day_end(day), now)
-    rows, after = 0, ""
-    while page := _items_with_news(database, day, moment, after):
-        snapshots = _snapshots(database, page, day, moment, provisional)
-        database.upsert(
-            t.price_snapshots,
-            snapshots,
-            update=[c for c in snapshots.column_names if c not in ("item_id", "snapshot_date")],
-        )
-        rows += snapshots.num_rows
-        after = page[-1]
-    return SnapshotBuild(rows, moment, provisional)
+    ends = {day: as_of(day_end(day), now) for day in days}
+    news = pa.concat_tables(
+        _news(database, day, moment, provisional) for day, (moment, provisional) in ends.items()
+    ).sort_by([("item_id", "ascending"), ("snapshot_date", "ascending")])
+    news = news.append_column("place", pa.array(range(news.num_rows), pa.int64()))
+    # Reading, computing and writing of batches go on beside each other.
+    with ThreadPoolExecutor(os.cpu_count() or 1) as workers:
+        list(workers.map(partial(_build_batch, database), _batches(news)))
+    rows = Counter(news["snapshot_date"].to_pylist())
+    return [SnapshotBuild(day, rows[day], *end) for day, end in ends.items()]
 
 
-def _items_with_news(database: Database, day: date, moment: datetime, after: str) -> list[str]:
-    listings = t.price_listings
-    start = datetime.combine(day, time.min, tzinfo=UTC)
+def items_with_news(start: datetime, moment: datetime) -> AnySelect:
+    """Return the select of the items of whose market something was learnt, each once."""
+    listings, merges = t.price_listings, t.sale_merges
     news = sa.union(
-        sa.select(listings.c.item_id).where(listings.c.observed_at.between(start, moment)),
-        sa.select(listings.c.item_id).where(listings.c.superseded_at.between(start, moment)),
+        *(
+            sa.select(happened.table.c.item_id).where(happened.between(start, moment))
+            for happened in (
+                listings.c.observed_at,
+                listings.c.superseded_at,
+                merges.c.reverted_at,
+            )
+        )
     ).subquery("news")
-    page = database.read_arrow(
-        sa.select(news.c.item_id)
-        .where(news.c.item_id > after)
-        .order_by(news.c.item_id)
-        .limit(ITEMS_A_BATCH)
-    )
-    return [str(item) for item in page["item_id"].to_pylist()]
+    return sa.select(news.c.item_id)
 
 
-def _snapshots(
-    database: Database, page: list[str], day: date, moment: datetime, provisional: bool
-) -> pa.Table:
+def _news(database: Database, day: date, moment: datetime, provisional: bool) -> pa.Table:
+    """Return the items with news of a day, with what is the same of their snapshots."""
+    start = datetime.combine(day, time.min, tzinfo=UTC)
+    items = database.read_arrow(items_with_news(start, moment))
+    for name, value in (
+        ("snapshot_date", pa.scalar(day, pa.date32())),
+        ("as_of", pa.scalar(moment, pa.timestamp("us", tz="UTC"))),
+        ("provisional", pa.scalar(provisional)),
+    ):
+        items = items.append_column(name, pa.repeat(value, items.num_rows))
+    return items
+
+
+def _batches(news: pa.Table) -> Iterator[pa.Table]:
+    for start in range(0, news.num_rows, SNAPSHOTS_A_BATCH):
+        yield news.slice(start, SNAPSHOTS_A_BATCH)
+
+
+def _build_batch(database: Database, batch: pa.Table) -> None:
+    """Write some snapshots, given by their rows of `_news`."""
+    with duckdb_connection(threads=1) as duck:
+        duck.register("batch", batch)
+        _load(duck, database, batch)
+        built = _built(duck)
+    database.upsert(t.price_snapshots, built, update=list(_COLUMNS))
+
+
+def _load(duck: duckdb.DuckDBPyConnection, database: Database, batch: pa.Table) -> None:
+    """Make `observations`, `answers` and `reverted` of a batch, each snapshot as an item."""
     listings = t.price_listings
+    items = database.texts(batch["item_id"].unique().to_pylist())
+    bounds = pc.min_max(batch["as_of"]).as_py()
+    first, last = bounds["min"], bounds["max"]
     happened = sa.func.coalesce(listings.c.sold_at, listings.c.observed_at)
-    observations = database.read_arrow(
-        sa.select(
-            listings.c.item_id, listings.c.kind, listings.c.price_usd, listings.c.source
-        ).where(
-            listings.c.item_id.between(page[0], page[-1]),
-            observed_as_of(moment),
-            listings.c.price_usd.is_not(None),
-            belongs(),
-            sa.or_(
-                listings.c.kind == "ask",
-                sa.and_(
-                    listings.c.kind == "sold",
-                    happened > moment - timedelta(days=WINDOW_DAYS),
-                ),
-            ),
-        )
+    seen = select_counted(
+        listings.c.item_id.in_(items),
+        listings.c.observed_at <= last,
+        sa.or_(listings.c.superseded_at.is_(None), listings.c.superseded_at > first),
+        sa.or_(listings.c.kind == "ask", happened > first - timedelta(days=WINDOW_DAYS)),
+    ).add_columns(listings.c.superseded_at)
+    answers = answers_about(items, first - timedelta(days=V1.ask_days), last)
+    duck.register("seen", database.read_arrow(seen))
+    duck.register("answered", database.read_arrow(answers))
+    duck.register("reverts", database.read_arrow(reverted_merges(last)))
+    duck.execute(
+        "CREATE TABLE observations AS SELECT b.place AS item_id, b.as_of, "
+        "s.* EXCLUDE (item_id, superseded_at) FROM seen s JOIN batch b "
+        "ON b.item_id = s.item_id AND s.observed_at <= b.as_of "
+        "AND (s.superseded_at IS NULL OR s.superseded_at > b.as_of) AND (s.kind = 'ask' "
+        f"OR coalesce(s.sold_at, s.observed_at) > b.as_of - INTERVAL {WINDOW_DAYS} DAY)"
     )
-    with duckdb_connection() as duck:
-        duck.register("page", pa.table({"id": page}))
-        duck.register("observations", observations)
-        more = (
-            f", {quantile_sql(QUICK)} AS quick, {quantile_sql(MARKET)} AS market"
-            f", {quantile_sql(PATIENT)} AS patient"
-            ", string_agg(DISTINCT source, ',' ORDER BY source) AS sources"
+    for name, known, moment in (
+        ("answers", "answered", "answered_at"),
+        ("reverted", "reverts", "reverted_at"),
+    ):
+        duck.execute(
+            f"CREATE TEMP VIEW {name} AS SELECT k.* REPLACE (b.place AS item_id) "
+            f"FROM {known} k JOIN batch b ON b.item_id = k.item_id AND k.{moment} <= b.as_of"
         )
-        return duck.sql(
-            f"""
-            SELECT page.id AS item_id, $day AS snapshot_date, $moment AS as_of,
-                   $provisional AS provisional, CAST({WINDOW_DAYS} AS BIGINT) AS window_days,
-                   coalesce(sold_count, 0) AS sold_count, sold_min AS min_price,
-                   sold_median AS median_price, sold_max AS max_price, quick AS quick_sale,
-                   market AS market_value, patient AS patient_sale,
-                   coalesce(ask_count, 0) AS ask_count, ask_min AS min_ask,
-                   coalesce(sources, '') AS sources
-            FROM page LEFT JOIN ({comps_sql("observations", more)}) comps ON comps.item_id = page.id
-            ORDER BY page.id
-            """,
-            params={"day": day, "moment": moment, "provisional": provisional},
-        ).to_arrow_table()
+
+
+def _built(duck: duckdb.DuckDBPyConnection) -> pa.Table:
+    """Return the rows of a batch that was loaded."""
+    count_sales_once(duck)
+    duck.execute(f"CREATE TABLE happened AS {HAPPENED_SQL}")
+    duck.execute(f"CREATE TABLE own AS {own_value_sql('happened', 'as_of')}")
+    comps = comps_sql(
+        "observations", ", string_agg(DISTINCT source, ',' ORDER BY source) AS sources"
+    )
+    columns = ", ".join(f"{value} AS {name}" for name, value in _COLUMNS.items())
+    return duck.sql(
+        f"SELECT p.item_id, p.snapshot_date, {columns} FROM batch p "
+        f"LEFT JOIN ({comps}) c ON c.item_id = p.place LEFT JOIN own v ON v.item_id = p.place "
+        f"LEFT JOIN ({breakdown_sql('happened', 'own', 'as_of')}) b ON b.item_id = p.place "
+        "ORDER BY p.place"
+    ).to_arrow_table()

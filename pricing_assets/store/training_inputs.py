@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pricing_assets.schema import tables as t
-from pricing_assets.store.snapshots import observed_as_of
+from pricing_assets.store.market import observed_as_of
 from resources.database import AnySelect, Database
 
 _CODE = ("core", "store")
@@ -38,6 +38,7 @@ def inputs(database: Database, at: datetime) -> str:
 
 def _statements(at: datetime) -> list[AnySelect]:
     listings, versions, reviews = t.price_listings, t.metadata_versions, t.edition_reviews
+    merges = t.sale_merges
     count = sa.func.count()
 
     def whole(column: sa.ColumnElement[Any], scale: int) -> sa.ColumnElement[Any]:
@@ -76,6 +77,12 @@ def _statements(at: datetime) -> list[AnySelect]:
         sa.select(sa.literal("editions"), count, sa.func.max(reviews.c.decided_at)).where(
             reviews.c.verdict == "accepted", reviews.c.decided_at <= at
         ),
+        sa.select(
+            sa.literal("reverted merges"),
+            count,
+            sa.func.max(merges.c.reverted_at),
+            sa.func.sum(sa.func.length(merges.c.source_listing_id)),
+        ).where(merges.c.reverted_at <= at),
     ]
 
 

@@ -12,8 +12,7 @@ import sqlalchemy as sa
 from pricing_assets.core.licences import SIMULATED, Terms
 from pricing_assets.schema import tables as t
 from pricing_assets.store.licences import terms_of_sources
-from pricing_assets.store.matches import belongs
-from pricing_assets.store.snapshots import observed_as_of
+from pricing_assets.store.market import counted, observed_as_of
 from resources.database import Database
 
 
@@ -65,13 +64,7 @@ def licensed(database: Database, *, sandbox: bool, internal: bool) -> Licensed:
 
 def known(at: datetime) -> sa.ColumnElement[bool]:
     """Return the condition of the observations that a build as of a moment can use."""
-    listings = t.price_listings
-    return sa.and_(
-        observed_as_of(at),
-        listings.c.price_usd.is_not(None),
-        belongs(),
-        listings.c.kind.in_(("sold", "ask")),
-    )
+    return sa.and_(observed_as_of(at), counted())
 
 
 def left_out(database: Database, at: datetime, by: Licensed) -> list[dict[str, Any]]:

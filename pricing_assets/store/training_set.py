@@ -35,6 +35,7 @@ from pricing_assets.core.training import (
 )
 from pricing_assets.core.works import works_sql
 from pricing_assets.schema import tables as t
+from pricing_assets.store.market import count_sales_once, reverted_merges
 from pricing_assets.store.training_files import write_build
 from pricing_assets.store.training_inputs import code_fingerprint, inputs, licences
 from pricing_assets.store.training_licences import (
@@ -196,6 +197,8 @@ def _load(duck: duckdb.DuckDBPyConnection, database: Database, at: datetime, by:
         duck.unregister("reader")
     if _count(duck, "SELECT count(*) FROM observations") == 0:
         raise NothingToBuild(why_nothing(at, by, left_out(database, at, by)))
+    duck.register("reverted", database.read_arrow(reverted_merges(at)))
+    count_sales_once(duck)
 
 
 def _derive(duck: duckdb.DuckDBPyConnection, policy: str, at: datetime) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -17,7 +17,12 @@ from pricing_assets.core.answers import ItemQuery, Listing
 from pricing_assets.core.comps import comps_sql
 from pricing_assets.core.training import check_readable
 from pricing_assets.schema import tables as t
-from pricing_assets.store.snapshots import observed_as_of
+from pricing_assets.store.market import (
+    count_sales_once,
+    counted,
+    observed_as_of,
+    reverted_merges,
+)
 from pricing_assets.store.training_files import file_problems, row_hash
 from pricing_assets.store.training_places import Build
 from resources.compute import duckdb_connection
@@ -88,7 +93,8 @@ def rederived_problems(build: Build, database: Database, count: int) -> tuple[in
     examples = _sample(build, count)
     at = datetime.fromisoformat(build.manifest["as_of"])
     for example in examples:
-        rows = database.rows(_observations(example["item_id"], at, build.manifest["simulated"]))
+        seen = database.rows(_observations(example["item_id"], at, build.manifest["simulated"]))
+        rows = _counted_once(seen, database.read_arrow(reverted_merges(at)))
         found += _label_problems(example, rows)
         found += _body_problems(database, example, rows)
     return len(examples), found
@@ -110,11 +116,29 @@ def _observations(item_id: str, at: datetime, simulated: bool) -> sa.Select[*tup
     statement = sa.select(
         listings.c.item_id, listings.c.kind, listings.c.source, listings.c.source_listing_id,
         listings.c.price, listings.c.currency, listings.c.price_usd, listings.c.payload_sha256,
+        listings.c.sold_at, listings.c.observed_at,
     ).where(
-        listings.c.item_id == item_id, observed_as_of(at), listings.c.kind == "sold",
-        listings.c.price_usd.is_not(None),
+        listings.c.item_id == item_id, observed_as_of(at), listings.c.kind == "sold", counted()
     )  # fmt: skip
     return statement if simulated else statement.where(listings.c.source.not_like("sandbox:%"))
+
+
+def _counted_once(rows: Sequence[sa.Row[Any]], reverted: pa.Table) -> list[sa.Row[Any]]:
+    """Return the observations that are the first of their sale."""
+    moment = pa.timestamp("us", tz="UTC")
+    types = {
+        **dict.fromkeys(("item_id", "kind", "source", "source_listing_id"), pa.string()),
+        "price_usd": pa.decimal128(12, 2),
+        **dict.fromkeys(("sold_at", "observed_at"), moment),
+    }
+    seen = {name: pa.array([getattr(row, name) for row in rows], types[name]) for name in types}
+    with duckdb_connection() as duck:
+        duck.register("seen", pa.table({**seen, "place": pa.array(range(len(rows)), pa.int64())}))
+        duck.register("reverted", reverted)
+        duck.execute("CREATE TABLE observations AS FROM seen")
+        count_sales_once(duck)
+        kept = duck.execute("SELECT place FROM observations ORDER BY place").fetchall()
+    return [rows[place] for (place,) in kept]
 
 
 def _label_problems(example: Mapping[str, Any], rows: Any) -> list[str]:

@@ -84,6 +84,7 @@ def item_sales(book: Book, sale: Offer) -> dict[str, Any]:
         "totalSoldQuantity": 1,
         "seller": {
             "username": f"simulated_seller_{number % 5000:04d}",
+            "feedbackPercentage": f"{97 + number % 31 / 10:.1f}",
             "feedbackScore": number % 20_000,
         },
         "itemLocation": {"postalCode": "000**", "country": "US"},

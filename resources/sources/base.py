@@ -171,6 +171,8 @@ class Source(ABC):
     Attributes:
         name: How the source is stored, such as ``open_library``.
         kind: What it tells: ``metadata``, one kind of price, or exchange ``rates``.
+        venue: Marketplace whose sales it reports: two sources may report the same sale. None
+            where it reports none.
         categories: Categories of items that it knows; none for one of rates.
         active_by_default: Whether it is asked without an operator switching it on.
         by_words: Whether it also answers to any words in the place of an item's key.
@@ -189,6 +191,7 @@ class Source(ABC):
 
     name: ClassVar[str]
     kind: ClassVar[SourceKind]
+    venue: ClassVar[str | None] = None
     categories: ClassVar[Sequence[str]]
     active_by_default: ClassVar[bool] = True
     by_words: ClassVar[bool] = False

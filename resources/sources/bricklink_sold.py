@@ -18,6 +18,7 @@ class BrickLinkSold(BrickLink):
 
     name = "bricklink_sold"
     kind = "sold"
+    venue = "bricklink"
     freshness = timedelta(days=30)
 
     def request(self, query: ItemQuery, credentials: Credentials) -> httpx.Request:

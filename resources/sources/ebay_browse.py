@@ -15,7 +15,14 @@ from pydantic import AwareDatetime, Field
 from pricing_assets.core.answers import Answer, ItemQuery, Listing
 from resources.sources.base import Licence, UnparsablePayload
 from resources.sources.credentials import Credentials
-from resources.sources.ebay_rest import MARKETPLACE, PAGE_LIMIT, EbaySource, Money, page_entries
+from resources.sources.ebay_rest import (
+    MARKETPLACE,
+    PAGE_LIMIT,
+    EbaySource,
+    ListingSeller,
+    Money,
+    page_entries,
+)
 from resources.sources.wire import Count, Text, Wire
 
 SCOPE = "https://api.ebay.com/oauth/api_scope"
@@ -28,7 +35,7 @@ class _ShippingOption(Wire):
 
 
 class _ItemSummary(Wire):
-    """One listing. The seller is not declared, so it is not kept."""
+    """One listing."""
 
     essential: ClassVar[frozenset[str]] = frozenset({"itemId", "title", "price", "currentBidPrice"})
 
@@ -40,6 +47,7 @@ class _ItemSummary(Wire):
     buying_options: tuple[Text, ...] = Field((), alias="buyingOptions")
     shipping_options: tuple[_ShippingOption, ...] = Field((), alias="shippingOptions")
     bids: Count | None = Field(None, alias="bidCount", ge=0)
+    seller: ListingSeller = None
     watchers: Count | None = Field(None, alias="watchCount", ge=0)
     created: AwareDatetime | None = Field(None, alias="itemCreationDate")
 
@@ -130,6 +138,7 @@ def _listing(raw: object, path: str, problems: list[str]) -> Listing | None:
         condition=item.condition or None,
         listing_type=item.listing_type(),
         bids=item.bids,
+        seller_feedback=item.seller.feedback if item.seller else None,
         watchers=item.watchers,
         listed_at=item.created.astimezone(UTC) if isinstance(item.created, datetime) else None,
     )

@@ -23,6 +23,7 @@ from resources.sources.ebay_rest import (
     MARKETPLACE,
     PAGE_LIMIT,
     EbaySource,
+    ListingSeller,
     Money,
     errors,
     page_entries,
@@ -38,7 +39,7 @@ _CONDITION_CHARACTERS = 64
 
 
 class _ItemSales(Wire):
-    """The sales of one listing. The seller is not declared, so it is not kept."""
+    """The sales of one listing."""
 
     essential: ClassVar[frozenset[str]] = frozenset({"itemId", "title", "lastSoldPrice"})
 
@@ -49,6 +50,7 @@ class _ItemSales(Wire):
     condition: Text | None = Field(None, max_length=_CONDITION_CHARACTERS)
     buying_options: tuple[Text, ...] = Field((), alias="buyingOptions")
     bids: Count | None = Field(None, alias="bidCount", ge=0)
+    seller: ListingSeller = None
 
     def listing_type(self) -> str | None:
         """Return how it is known to have sold; with bids it was the auction."""
@@ -64,6 +66,7 @@ class EbayMarketplaceInsights(EbaySource):
 
     name = "ebay_marketplace_insights"
     kind = "sold"
+    venue = "ebay"
     categories = ("book",)
     active_by_default = False
     scope = SCOPE
@@ -148,5 +151,6 @@ def _listing(item: _ItemSales, path: str, problems: list[str]) -> Listing | None
         condition=item.condition or None,
         listing_type=item.listing_type(),
         bids=item.bids,
+        seller_feedback=item.seller.feedback if item.seller else None,
         sold_at=item.sold.astimezone(UTC) if isinstance(item.sold, datetime) else None,
     )

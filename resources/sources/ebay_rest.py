@@ -7,7 +7,7 @@ request or listing belongs here.
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import httpx
 from pydantic import Field
@@ -24,7 +24,7 @@ from resources.sources.base import (
     retry_after_seconds,
 )
 from resources.sources.credentials import Credentials
-from resources.sources.wire import Amount, Count, CurrencyCode, Text, Wire
+from resources.sources.wire import Amount, Count, CurrencyCode, Part, Percent, Text, Wire
 
 MARKETPLACE = "EBAY_US"
 PAGE_LIMIT = 200
@@ -37,6 +37,15 @@ class Money(Wire):
 
     value: Amount
     currency: CurrencyCode
+
+
+class Seller(Wire):
+    """Of a listing's seller the rating; the name is not declared, so it is not kept."""
+
+    feedback: Percent | None = Field(None, alias="feedbackPercentage")
+
+
+ListingSeller = Annotated[Seller | None, Part]
 
 
 class Error(Wire):

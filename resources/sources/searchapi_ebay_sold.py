@@ -18,7 +18,7 @@ What the vendor reads from eBay's page varies, and a label must not be guessed:
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import httpx
 from pydantic import Field
@@ -33,13 +33,19 @@ from resources.sources.base import (
     UnparsablePayload,
 )
 from resources.sources.credentials import Credentials
-from resources.sources.wire import Amount, Text, Wire
+from resources.sources.wire import Amount, Part, Percent, Text, Wire
 
 PAGE_SIZE = 120
 
 
+class _Seller(Wire):
+    """Of the seller the rating; the name is not declared, so it is not kept."""
+
+    feedback: Percent | None = Field(None, alias="positive_feedback_percent")
+
+
 class _Result(Wire):
-    """One sold listing. The seller is not declared, so it is not kept."""
+    """One sold listing."""
 
     essential: ClassVar[frozenset[str]] = frozenset({"item_id", "title", "price", "deal"})
 
@@ -56,6 +62,7 @@ class _Result(Wire):
     caption: Text = ""
     sold_date: Text = ""
     extensions: tuple[Text, ...] = ()
+    seller: Annotated[_Seller | None, Part] = None
 
 
 class SearchApiEbaySold(ebay_page.PageReader):
@@ -63,6 +70,7 @@ class SearchApiEbaySold(ebay_page.PageReader):
 
     name = "searchapi_ebay_sold"
     kind = "sold"
+    venue = "ebay"
     categories = ("book",)
     by_words = True
     base_url = "https://www.searchapi.io"
@@ -165,6 +173,7 @@ def _listing(result: _Result, path: str, problems: list[str]) -> Listing | None:
         listing_type=ebay_page.listing_type(result.buying_format),
         bids=ebay_page.bids(result.buying_format),
         sold_at=_sold_at(result, path, problems),
+        seller_feedback=result.seller.feedback if result.seller else None,
     )
 
 

@@ -36,7 +36,7 @@ from resources.sources.base import (
     UnparsablePayload,
 )
 from resources.sources.credentials import Credentials
-from resources.sources.wire import Amount, Count, Text, Wire
+from resources.sources.wire import Amount, Count, Part, Percent, Text, Wire
 
 PAGE_SIZE = 200
 _ITEM_NUMBER = re.compile(r"/itm/(?:[^/?#]+/)?(\d{9,19})(?!\d)")
@@ -67,8 +67,14 @@ class _Bids(Wire):
     count: Count = Field(ge=0)
 
 
+class _Seller(Wire):
+    """Of the seller the rating; the name is not declared, so it is not kept."""
+
+    feedback: Percent | None = Field(None, alias="positive_feedback_in_percentage")
+
+
 class _Result(Wire):
-    """One sold listing. The seller is not declared, so it is not kept."""
+    """One sold listing."""
 
     essential: ClassVar[frozenset[str]] = frozenset({"title", "price"})
 
@@ -82,6 +88,7 @@ class _Result(Wire):
     bids: _Bids | None = None
     sold_date: Text = ""
     extensions: tuple[Text, ...] = ()
+    seller: Annotated[_Seller | None, Part] = None
 
 
 class SerpApiEbaySold(ebay_page.PageReader):
@@ -89,6 +96,7 @@ class SerpApiEbaySold(ebay_page.PageReader):
 
     name = "serpapi_ebay_sold"
     kind = "sold"
+    venue = "ebay"
     categories = ("book",)
     by_words = True
     active_by_default = False
@@ -202,6 +210,7 @@ def _listing(result: _Result, path: str, problems: list[str]) -> Listing | None:
         listing_type="auction" if bids else ebay_page.listing_type(result.buying_format),
         bids=bids,
         sold_at=_sold_at(result, path, problems),
+        seller_feedback=result.seller.feedback if result.seller else None,
     )
 
 

@@ -84,6 +84,13 @@ def _count(value: object) -> object:
     return value
 
 
+def _percent(value: object) -> float:
+    number = float(amount(value))
+    if number > 100:
+        raise PydanticCustomError("amount", "not a percentage: {shown}", {"shown": shown(value)})
+    return number
+
+
 def _currency(value: object) -> str:
     text = value.strip().upper() if isinstance(value, str) else ""
     if not _CURRENCY.fullmatch(text):
@@ -101,7 +108,10 @@ def shown(value: object) -> str:
 
 Text = Annotated[str, BeforeValidator(_text)]
 Amount = Annotated[Decimal, BeforeValidator(amount)]
+Percent = Annotated[float, BeforeValidator(_percent)]
 Count = Annotated[int, BeforeValidator(_count)]
+Part = BeforeValidator(lambda value: value if isinstance(value, dict) else None)
+"""Takes anything but an object for silence, and does not quote it: a seller's name, say."""
 CurrencyCode = Annotated[str, BeforeValidator(_currency)]
 
 

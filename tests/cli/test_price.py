@@ -11,7 +11,7 @@ from rich.console import Console
 from pricing_assets.cli.price_chart import ABOVE, BELOW, CARRIED, MARKET, picture, terminal_chart
 from pricing_assets.store.opening import open_database
 from pricing_assets.store.price_history import PriceDay, PriceHistory, Sale
-from pricing_assets.store.snapshots import build_day
+from pricing_assets.store.snapshots import build_days
 from resources.database import Database
 from resources.settings import Settings
 from tests.examples import DAY, NOON, book, sales, scan
@@ -29,7 +29,7 @@ def database(home: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
         scan(database, 1, 2, at=NOON - 10 * DAY)
         for ago, prices in ((10, ["10.00", "12.00"]), (5, ["10.00", "12.00", "20.00"])):
             sales(database, 1, prices, NOON - ago * DAY, prefix="sandbox:")
-            build_day(database, (NOON - ago * DAY).date(), now=NOON)
+            build_days(database, [(NOON - ago * DAY).date()], now=NOON)
         return database
 
 

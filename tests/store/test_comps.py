@@ -9,12 +9,11 @@ import sqlalchemy as sa
 
 from pricing_assets.core.answers import ItemQuery
 from pricing_assets.core.items import item_id
-from pricing_assets.core.judging import WEIGHTS
 from pricing_assets.schema import tables as t
 from pricing_assets.store import comps
 from pricing_assets.store.comps import update_comps
-from pricing_assets.store.matches import confidence_of
-from pricing_assets.store.snapshots import build_day
+from pricing_assets.store.matches import judge_of
+from pricing_assets.store.snapshots import build_days
 from pricing_assets.store.training_set import build_month
 from resources.database import Database
 from tests.examples import (
@@ -69,6 +68,46 @@ def test_an_items_comps_are_its_current_sales(database: Database) -> None:
     assert (found.sold_comps_source, found.ebay_currency) == (SOLD, "USD")
     assert found.sold_comps_is_estimate is False
     assert found.sold_comps_as_of == NOON
+
+
+def test_an_item_has_its_value_and_the_advice(database: Database) -> None:
+    commit(
+        database,
+        reply(
+            1,
+            SOLD,
+            listings=[
+                listing(str(n), price, sold_at=NOON - n * DAY, listing_type="auction")
+                for n, price in enumerate(["20.00", "21.00", "19.00"] * 4)
+            ],
+        ),
+    )
+    commit(database, reply(2, SOLD))
+    update_comps(database, now=NOON)
+    found = item(database, 1)
+    amounts = (found.low_value, found.quick_sale, found.market_value)
+    assert Decimal("15.00") < amounts[0] <= amounts[1] < amounts[2]
+    assert amounts[2] < found.patient_sale <= found.high_value < Decimal("25.00")
+    assert abs(found.market_value - Decimal("20.00")) < Decimal("0.50")
+    assert 8 < found.effective_n <= 12
+    assert (found.confidence, found.method, found.outliers) == ("high", "sold", 0)
+    assert (found.sell_through, found.time_to_sell_days) == (1.0, 8)
+    assert found.rarity == pytest.approx(10 / 22)
+    assert (found.probability_label, found.probability_score) == ("HIGH", 1.0)
+    assert found.advice == "ACCEPT"
+    assert found.advice_reason.endswith("and the probability of a sale scores 1.00")
+    nothing = item(database, 2)
+    assert (nothing.market_value, nothing.effective_n, nothing.method) == (None, 0.0, "none")
+    assert (nothing.advice, nothing.rarity) == ("SKIP", 1.0)
+
+
+def test_the_value_is_of_plain_copies_and_the_comps_of_all(database: Database) -> None:
+    titles = (("a copy", "10.00"), ("a signed copy", "90.00"))
+    shown = [replace(listing(title, price), title=title) for title, price in titles]
+    commit(database, reply(1, SOLD, listings=shown))
+    update_comps(database, now=NOON)
+    assert stored(database) == (2, "10.00", "50.00", "90.00")
+    assert item(database, 1).market_value == Decimal("10.00")
 
 
 def test_a_market_that_shows_nothing_has_no_comps(database: Database) -> None:
@@ -161,7 +200,7 @@ def test_what_is_likelier_another_item_is_kept_and_not_counted(
     ] == [*titles, ("study guide", 1.0), *titles]
     update_comps(database, now=NOON)
     assert stored(database)[0] == item(database, 1).ebay_active_count == 2
-    build_day(database, NOON.date(), now=NOON + DAY)
+    build_days(database, [NOON.date()], now=NOON + DAY)
     snapshot = row(database, t.price_snapshots)
     assert (snapshot.sold_count, snapshot.ask_count) == (2, 2)
     built = build_month(
@@ -180,7 +219,7 @@ def test_what_is_likelier_another_item_is_kept_and_not_counted(
 def test_each_category_is_matched_by_its_own_rule(database: Database) -> None:
     keys = (("minifigure", "sw0001"), ("card", "1986|fleer|57|michael jordan"), ("book", isbn(9)))
     queries = [ItemQuery(item_id(*key), *key) for key in keys]
-    confidence = confidence_of(database, queries)
+    judge = judge_of(database, queries)
     for query, good, bad in zip(
         queries,
         ("Minifigure sw0001", "1986 Fleer Michael Jordan #57 PSA 8", "any title"),
@@ -188,5 +227,28 @@ def test_each_category_is_matched_by_its_own_rule(database: Database) -> None:
         strict=True,
     ):
         for title, belongs in ((good, True), (bad, False)):
-            judged = confidence(query, replace(listing("1", "1.00"), title=title))
-            assert (judged >= WEIGHTS.threshold) is belongs, title
+            judged = judge(query, replace(listing("1", "1.00"), title=title))
+            assert judged.belongs is belongs, title
+
+
+def test_what_a_title_says_of_the_copy_is_kept_with_the_price(database: Database) -> None:
+    card = ItemQuery(
+        item_id("card", "1986|fleer|57|michael jordan"), "card", "1986|fleer|57|michael jordan"
+    )
+    judge = judge_of(database, [card])
+    graded = judge(card, replace(listing("1", "1.00"), title="1986 Fleer Michael Jordan #57 PSA 8"))
+    assert (graded.variant.own_price, graded.variant.grader) == ("psa 8", "psa")
+    titles = ("Great Expectations", "Great Expectations signed", "Great Expectations lot of 3")
+    shown = [
+        replace(listing(str(n), "10.00", condition="Used"), title=title, seller_feedback=98.5)
+        for n, title in enumerate(titles)
+    ]
+    commit(database, reply(1, LIBRARY, fields=COMPLETE), reply(1, SOLD, listings=shown))
+    assert [
+        (r["variant"], r["lot_size"], str(r["price_usd"]), r["condition"], r["seller_feedback"])
+        for r in rows(database, t.price_listings, "source_listing_id")
+    ] == [
+        (None, 1, "10.00", "Used", 98.5),
+        ("signed", 1, "10.00", "Used", 98.5),
+        (None, 3, "3.33", "Used", 98.5),
+    ]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pricing_assets.core.periods import day_end
 from pricing_assets.schema import tables as t
 from pricing_assets.store.price_history import PriceHistory, Sale, price_history
-from pricing_assets.store.snapshots import build_day
+from pricing_assets.store.snapshots import build_days
 from resources.database import Database
 from tests.examples import ASKS, DAY, NOON, SOLD, book, commit, listing, reply, sales, scan
 
@@ -112,7 +112,7 @@ def test_the_sales_of_those_days_are_beside_them(database: Database) -> None:
 
 def test_a_price_is_withheld_when_its_licence_says_so(database: Database) -> None:
     sales(database, 1, ["10.00", "20.00"])
-    build_day(database, TODAY, now=NOON + DAY)
+    build_days(database, [TODAY], now=NOON + DAY)
     fresh = history(database, 1, now=NOON + timedelta(hours=23))
     assert fresh.days[0].market == Decimal("15.00")
     assert (fresh.days[0].withheld, fresh.hidden) == ((), [])
@@ -128,7 +128,7 @@ def test_a_price_is_withheld_when_its_licence_says_so(database: Database) -> Non
 
 def test_a_withdrawn_ask_is_withheld_as_well(database: Database) -> None:
     commit(database, reply(1, ASKS, listings=[listing("a", "4.00", "ask")]))
-    build_day(database, TODAY, now=NOON + DAY)
+    build_days(database, [TODAY], now=NOON + DAY)
     commit(database, reply(1, ASKS, NOON + DAY))
     assert history(database, 1, now=NOON + DAY).days[0].values["min_ask"] == Decimal("4.00")
     (day,) = history(database, 1, now=NOON + 2 * DAY).days
@@ -158,6 +158,6 @@ def test_simulated_prices_are_shown_whatever_the_vendor_says(database: Database)
 
     register(database, "sandbox:")
     sales(database, 1, ["10.00"], prefix="sandbox:")
-    build_day(database, TODAY, now=NOON + DAY)
+    build_days(database, [TODAY], now=NOON + DAY)
     found = history(database, 1, now=datetime(2027, 1, 1, tzinfo=UTC))
     assert (found.days[0].market, found.hidden) == (Decimal("10.00"), [])

@@ -203,3 +203,23 @@ def test_a_real_export_with_shifted_rows(
     )
     untouched = take(database, export, as_it_is)
     assert (untouched.read, untouched.stored) == (len(lines), 0)
+
+
+def test_a_lot_is_counted_by_the_piece_and_a_signed_copy_for_itself(
+    database: Database, tmp_path: Path
+) -> None:
+    titles = ("A plain copy", "Lot of 3 copies", "SIGNED by the author", "Signed lot of 2")
+    lines = [
+        (str(place), isbn(1), title, "10.00", "", "2026-10-01", "")
+        for place, title in enumerate(titles)
+    ]
+    take(database, write(tmp_path / "shop.csv", lines))
+    assert [
+        (r["variant"], r["lot_size"], str(r["price"]), str(r["price_usd"]), r["match_confidence"])
+        for r in rows(database, t.price_listings, "source_listing_id")
+    ] == [
+        (None, 1, "10.00", "10.00", 1.0),
+        (None, 3, "10.00", "3.33", 1.0),
+        ("signed", 1, "10.00", "10.00", 1.0),
+        ("signed", 2, "10.00", "5.00", 1.0),
+    ]

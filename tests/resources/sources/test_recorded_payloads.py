@@ -142,7 +142,8 @@ def test_a_recorded_payload_is_read(name: str, path: Path, entry: dict[str, Any]
     assert reply.error is None
     assert reply.answer is not None
     seller = json.dumps(document).count('"seller_')
-    assert seller == 0 or "seller_" not in repr(reply.answer)
+    said = repr(reply.answer).replace("seller_feedback", "")
+    assert seller == 0 or "seller_" not in said
     assert set(reply.answer.fields) <= {field.name for field in CATEGORIES[query.category].fields}
     assert None not in reply.answer.fields.values()
     assert "" not in reply.answer.fields.values()

@@ -197,3 +197,23 @@ def test_a_changed_format_is_not_an_empty_market(query: ItemQuery, document: obj
 def test_errors(query: ItemQuery, status: int, message: str, kind: type[Exception]) -> None:
     with pytest.raises(kind, match=message[:12]):
         SOURCE.parse(query, answered({"error": message}, status))
+
+
+@pytest.mark.parametrize(
+    ("seller", "feedback"),
+    [
+        (
+            {"username": "lamp_seller", "name": "lamp_seller", "positive_feedback_percent": 98.7},
+            98.7,
+        ),
+        ({"positive_feedback_percent": 140}, None),
+        ("lamp_seller", None),
+        (["lamp_seller"], None),
+    ],
+)
+def test_of_a_seller_the_rating_is_kept_and_no_name(
+    query: ItemQuery, seller: Any, feedback: float | None
+) -> None:
+    answer = SOURCE.parse(query, answered(page(sold(seller=seller))))
+    assert [listing.seller_feedback for listing in answer.listings] == [feedback]
+    assert "lamp_seller" not in repr(answer)

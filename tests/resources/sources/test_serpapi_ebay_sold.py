@@ -252,3 +252,27 @@ def test_whatever_a_field_holds_the_other_listing_survives(changes: dict[str, An
         assert (listing.kind, bool(listing.title)) == ("sold", True)
         assert listing.price > 0
         assert len(listing.source_listing_id) <= 128
+
+
+@pytest.mark.parametrize(
+    ("seller", "feedback"),
+    [
+        (
+            {
+                "username": "lamp_seller",
+                "name": "lamp_seller",
+                "positive_feedback_in_percentage": 98.7,
+            },
+            98.7,
+        ),
+        ({"positive_feedback_in_percentage": 140}, None),
+        ("lamp_seller", None),
+        (["lamp_seller"], None),
+    ],
+)
+def test_of_a_seller_the_rating_is_kept_and_no_name(
+    query: ItemQuery, seller: Any, feedback: float | None
+) -> None:
+    answer = SOURCE.parse(query, answered(page(sold(seller=seller))))
+    assert [listing.seller_feedback for listing in answer.listings] == [feedback]
+    assert "lamp_seller" not in repr(answer)
