@@ -79,7 +79,12 @@ def exchange_rates(
             "preview": preview(
                 database, sa.select(*rates.columns).order_by(rates.c.day.desc(), rates.c.currency)
             ),
-            "levels": lines("USD for one unit, by month", "first month = 100", months, levels),
+            "levels": lines(
+                "USD for one unit, by month",
+                "first month = 100",
+                *(months, levels),
+                from_zero=False,
+            ),
         }
     )
 

@@ -113,14 +113,24 @@ def line(title: str, unit: str, points: Sequence[tuple[str, float]]) -> dg.Markd
 
 
 def lines(
-    title: str, unit: str, at: Sequence[str], values: Mapping[str, Sequence[float]]
+    title: str,
+    unit: str,
+    at: Sequence[str],
+    values: Mapping[str, Sequence[float]],
+    *,
+    from_zero: bool = True,
 ) -> dg.MarkdownMetadataValue:
-    """Return several named values over the same labelled moments, a line each."""
+    """Return several named values over the same labelled moments, a line each.
+
+    Args:
+        from_zero: Whether the axis begins at zero; not where only changes tell something.
+    """
 
     def draw(axes: "Axes") -> None:
         for name, series in values.items():
             axes.plot(at, series, marker="o", label=name, markersize=4)
-        axes.set_ylim(bottom=0)
+        if from_zero:
+            axes.set_ylim(bottom=0)
         axes.set_ylabel(unit)
         _short_numbers(axes.yaxis)
         _label_some(axes, len(at))

@@ -49,7 +49,8 @@ def load(file: Path) -> None:
     """Load a file of the ECB as it is downloaded: eurofxref-hist.zip or .csv, or its XML.
 
     Also answers of Frankfurter. The same file twice adds nothing. Prices that waited for a rate
-    are converted; simulated prices aside, only such rates convert them in the sandbox profile.
+    are converted. In the sandbox profile, too, real prices are converted by such rates alone:
+    those that the sandbox answers with are simulated.
 
     \b
     Example:

@@ -96,7 +96,7 @@ def newest_day(database: Database, source: str) -> date | None:
 
 
 def monthly_levels(
-    database: Database, currencies: Sequence[str], months: int = 24
+    database: Database, currencies: Sequence[str], months: int = 12
 ) -> tuple[list[str], dict[str, list[float]]]:
     """Return the last months, and what each currency cost in them as a share of the first.
 
