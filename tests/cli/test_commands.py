@@ -37,6 +37,7 @@ def test_the_commands() -> None:
         *("sandbox", "sandbox serve", "refresh", "index", "index check", "index repair"),
         *("sources", "sources list", "sources enable", "sources disable"),
         *("sources set", "sources agree", "calls", "import"),
+        *("sales", "sales merged", "sales unmerge"),
     }
     assert set(COMMANDS) == {path[0] for path in ALL if path}
 
