@@ -40,7 +40,7 @@ DAYS_BEFORE = 14
 """Days before the window whose sales are read too: one of the window may repeat one of these.
 Which of two is the first hangs on the ones before, but not over as many days as these."""
 
-SNAPSHOTS_A_BATCH = 20_000
+SNAPSHOTS_A_BATCH = 10_000
 """Snapshots that are built together, their observations in memory."""
 
 _COLUMNS = {
