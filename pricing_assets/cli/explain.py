@@ -140,8 +140,10 @@ def _show_value(prices: ShownPrices) -> None:
         click.echo(
             f"Value: ${value.market} (${value.low} to ${value.high}); quick ${value.quick}, "
             f"patient ${value.patient}; {value.confidence} confidence, from {METHODS[value.method]}"
-            f" that weigh as {value.effective_n} sales, {value.outliers} marked as outliers"
+            f" that weigh as {value.effective_n} sales"
         )
+    for sale in prices.outliers:
+        click.echo(f"  ${sale.price} of {sale.source} weighs a tenth: {sale.reason}")
     days = advice.time_to_sell_days
     sells = "nothing sold lately" if days is None else f"sells in about {days} days"
     click.echo(

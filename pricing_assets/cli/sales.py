@@ -17,7 +17,13 @@ _CATEGORY = click.option(
 
 @click.group()
 def sales() -> None:
-    """Look at sales that were seen twice and count once, and take a merge back."""
+    """Look at sales that were seen twice and count once, and take a merge back.
+
+    \b
+    Examples:
+      pricing sales merged 9780316769174
+      pricing sales unmerge 9780316769174 serpapi_ebay_sold 2055 --reason 'two copies'
+    """
 
 
 @sales.command()

@@ -18,11 +18,15 @@ def own_value_sql(observations: str, moment: str = "$moment") -> str:
         observations: As for `valuation_sql`, whose columns are given; variant is null.
         moment: As there.
     """
+    return valuation_sql(own_copies(observations), moment)
+
+
+def own_copies(observations: str) -> str:
+    """Return the relation of the observations that make an item's own value, as one variant."""
     plain = f"SELECT item_id FROM {observations} WHERE kind = 'sold' AND variant IS NULL"
-    return valuation_sql(
+    return (
         f"(SELECT * REPLACE (CAST(NULL AS VARCHAR) AS variant) FROM {observations} "
-        f"WHERE variant IS NULL OR item_id NOT IN ({plain}))",
-        moment,
+        f"WHERE variant IS NULL OR item_id NOT IN ({plain}))"
     )
 
 

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from pricing_assets.core.advice import Advice, advise
 from pricing_assets.core.comps import comps_sql
-from pricing_assets.core.valuation import V1
-from pricing_assets.core.variants import own_value_sql
+from pricing_assets.core.valuation import V1, marked_sales_sql
+from pricing_assets.core.variants import own_copies, own_value_sql
 from pricing_assets.schema import tables as t
 from pricing_assets.store.licences import terms_of_sources
 from pricing_assets.store.market import (
@@ -51,6 +51,15 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
+class Outlier:
+    """A sale that stands out, in USD, and why, for a person."""
+
+    source: str
+    price: Decimal
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ShownPrices:
     """What follows of an item from the prices that may be shown; amounts in USD.
 
@@ -61,6 +70,7 @@ class ShownPrices:
         asks: Asks that are not withdrawn.
         value: As `core.valuation` has it, with its range, confidence and method.
         advice: What to do about a copy that costs nothing.
+        outliers: Sales that weigh a tenth in the value.
         hidden: What may not be shown any more, and follows from nothing here.
     """
 
@@ -71,6 +81,7 @@ class ShownPrices:
     asks: int
     value: Value | None
     advice: Advice
+    outliers: Sequence[Outlier]
     hidden: Sequence[Hidden]
 
 
@@ -95,8 +106,16 @@ def shown_prices(database: Database, item_id: str, *, now: datetime) -> ShownPri
         count_sales_once(duck)
         comps = duck.execute(comps_sql("observations")).fetchall()
         _, sold, least, median, greatest, asks, _ = comps[0] if comps else (None, 0, *_NOTHING)
-        values = own_value_sql(f"({HAPPENED_SQL})")
-        found = duck.sql(values, params={"moment": now}).to_arrow_table().to_pylist()
+        duck.execute(f"CREATE TABLE happened AS {HAPPENED_SQL}")
+        found, marked = (
+            duck.sql(statement, params={"moment": now}).to_arrow_table().to_pylist()
+            for statement in (
+                own_value_sql("happened"),
+                "SELECT source, price_usd AS price, outlier_reason AS reason FROM "
+                f"({marked_sales_sql(own_copies('happened'))}) WHERE is_outlier "
+                "ORDER BY price_usd, source, source_listing_id",
+            )
+        )
     value = found[0] if found else {}
     return ShownPrices(
         *(sold, least, median, greatest, asks or 0),
@@ -109,6 +128,7 @@ def shown_prices(database: Database, item_id: str, *, now: datetime) -> ShownPri
             market=value.get("market"),
             confidence=value.get("confidence", "low"),
         ),
+        outliers=[Outlier(**sale) for sale in marked],
         hidden=hidden,
     )
 

@@ -2,7 +2,7 @@
 
 Some days are built in one pass: what is known of the items with news is read once, and every
 (item, day) is an item of its own to the statements of comps and value, which see of it what
-was known at the end of that day. Sales are merged among those of the window.
+was known at the end of that day.
 """
 
 import os
@@ -35,6 +35,10 @@ from resources.database import AnySelect, Database
 
 WINDOW_DAYS = 90
 """Trailing days whose sales make a snapshot."""
+
+DAYS_BEFORE = 14
+"""Days before the window whose sales are read too: one of the window may repeat one of these.
+Which of two is the first hangs on the ones before, but not over as many days as these."""
 
 SNAPSHOTS_A_BATCH = 10_000
 """Snapshots that are built together, their observations in memory."""
@@ -146,7 +150,9 @@ def _load(duck: duckdb.DuckDBPyConnection, database: Database, batch: pa.Table) 
         listings.c.item_id.in_(items),
         listings.c.observed_at <= last,
         sa.or_(listings.c.superseded_at.is_(None), listings.c.superseded_at > first),
-        sa.or_(listings.c.kind == "ask", happened > first - timedelta(days=WINDOW_DAYS)),
+        sa.or_(
+            listings.c.kind == "ask", happened > first - timedelta(days=WINDOW_DAYS + DAYS_BEFORE)
+        ),
     ).add_columns(listings.c.superseded_at)
     answers = answers_about(items, first - timedelta(days=V1.ask_days), last)
     duck.register("seen", database.read_arrow(seen))
@@ -156,8 +162,7 @@ def _load(duck: duckdb.DuckDBPyConnection, database: Database, batch: pa.Table) 
         "CREATE TABLE observations AS SELECT b.place AS item_id, b.as_of, "
         "s.* EXCLUDE (item_id, superseded_at) FROM seen s JOIN batch b "
         "ON b.item_id = s.item_id AND s.observed_at <= b.as_of "
-        "AND (s.superseded_at IS NULL OR s.superseded_at > b.as_of) AND (s.kind = 'ask' "
-        f"OR coalesce(s.sold_at, s.observed_at) > b.as_of - INTERVAL {WINDOW_DAYS} DAY)"
+        "AND (s.superseded_at IS NULL OR s.superseded_at > b.as_of)"
     )
     for name, known, moment in (
         ("answers", "answered", "answered_at"),
@@ -172,6 +177,10 @@ def _load(duck: duckdb.DuckDBPyConnection, database: Database, batch: pa.Table) 
 def _built(duck: duckdb.DuckDBPyConnection) -> pa.Table:
     """Return the rows of a batch that was loaded."""
     count_sales_once(duck)
+    duck.execute(
+        "DELETE FROM observations WHERE kind = 'sold' "
+        f"AND coalesce(sold_at, observed_at) <= as_of - INTERVAL {WINDOW_DAYS} DAY"
+    )
     duck.execute(f"CREATE TABLE happened AS {HAPPENED_SQL}")
     duck.execute(f"CREATE TABLE own AS {own_value_sql('happened', 'as_of')}")
     comps = comps_sql(

@@ -1,3 +1,5 @@
+import json
+from collections import Counter
 from datetime import date, timedelta
 
 import sqlalchemy as sa
@@ -20,8 +22,10 @@ def test_an_item_with_news_has_its_snapshot(processed: Processed) -> None:
         assert row.as_of == NOON
         assert row.provisional
         if row.sold_count:
-            assert row.min_price <= row.quick_sale <= row.market_value
-            assert row.market_value <= row.patient_sale <= row.max_price
+            assert row.min_price <= row.median_price <= row.max_price
+            assert row.low_value <= row.quick_sale <= row.market_value
+            assert row.market_value <= row.patient_sale <= row.high_value
+            assert sum(entry["n"] for entry in json.loads(row.breakdown)) == row.sold_count
         else:
             assert row.market_value is None
         assert row.sources
@@ -30,17 +34,21 @@ def test_an_item_with_news_has_its_snapshot(processed: Processed) -> None:
 def test_only_the_window_counts(processed: Processed) -> None:
     platform, listings = processed.platform, t.price_listings
     in_window = platform.rows(
-        sa.select(listings.c.item_id, sa.func.count().label("n"))
-        .where(
+        sa.select(listings).where(
             listings.c.kind == "sold",
             sa.func.coalesce(listings.c.sold_at, listings.c.observed_at)
             > sa.literal(NOON - timedelta(days=90), listings.c.sold_at.type),
         )
-        .group_by(listings.c.item_id)
     )
-    expected = {row.item_id: row.n for row in in_window}
+    merges = platform.rows(sa.select(t.sale_merges))
+    repeated = {(m.item_id, m.source, m.source_listing_id) for m in merges}
+    seen = Counter(
+        row.item_id
+        for row in in_window
+        if (row.item_id, row.source, row.source_listing_id) not in repeated
+    )
     for row in platform.rows(sa.select(t.price_snapshots)):
-        assert row.sold_count == expected.get(row.item_id, 0)
+        assert row.sold_count == seen[row.item_id]
 
 
 def test_what_it_shows_is_what_is_stored(processed: Processed) -> None:

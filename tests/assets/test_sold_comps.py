@@ -43,11 +43,16 @@ def test_comps_are_the_statistics_of_what_sold_and_of_nothing_else(processed: Pr
     platform, listings, items = processed.platform, t.price_listings, t.items
     sold: dict[str, list[float]] = {}
     asks: dict[str, int] = {}
+    merges = platform.rows(sa.select(t.sale_merges))
+    repeated = {(m.item_id, m.source, m.source_listing_id) for m in merges}
+    assert repeated
     for row in platform.rows(
-        sa.select(listings.c.item_id, listings.c.kind, listings.c.price_usd).where(
+        sa.select(listings).where(
             listings.c.superseded_at.is_(None), listings.c.price_usd.is_not(None)
         )
     ):
+        if (row.item_id, row.source, row.source_listing_id) in repeated:
+            continue
         if row.kind == "sold":
             sold.setdefault(row.item_id, []).append(row.price_usd)
         elif row.kind == "ask":

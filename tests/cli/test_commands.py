@@ -38,6 +38,7 @@ def test_the_commands() -> None:
         *("sources", "sources list", "sources enable", "sources disable"),
         *("sources set", "sources agree", "calls", "import", "search"),
         *("catalogue", "catalogue load", "catalogue search", "rates", "rates load", "rates update"),
+        *("sales", "sales merged", "sales unmerge"),
     }
     assert set(COMMANDS) == {path[0] for path in ALL if path}
 

@@ -42,9 +42,9 @@ def test_a_chart_says_what_it_shows_and_that_it_is_simulated(database: Database)
     assert MARKET in done.stdout
     assert CARRIED in done.stdout
     assert "2026-10-10" in done.stdout
-    assert "2026-10-20: market $12.00, $11.00 at once, $16.00 with patience." in lines
+    assert "2026-10-20: market $15.25, $11.86 at once, $21.07 with patience." in lines
     assert "3 sold in 90 days, 0 asks open; carried forward from 2026-10-15." in lines
-    assert "Since 2026-10-10, at $11.00: +9.1 %." in done.stdout
+    assert "Since 2026-10-10, at $11.00: +38.6 %." in done.stdout
     assert max(map(len, lines)) <= 80
     assert "\x1b" not in done.stdout
 
@@ -55,7 +55,7 @@ def test_json_has_a_row_for_each_day_and_exact_money(database: Database) -> None
     rows = json.loads(done.stdout)
     assert [row["date"] for row in rows] == [f"2026-10-{day}" for day in range(14, 21)]
     assert [row["carried"] for row in rows] == [day != 15 for day in range(14, 21)]
-    assert [row["market_value"] for row in rows] == ["11.00"] + ["12.00"] * 6
+    assert [row["market_value"] for row in rows] == ["11.00"] + ["15.25"] * 6
     assert {row["simulated"] for row in rows} == {True}
     assert {row["natural_key"] for row in rows} == {book(1).natural_key}
     assert rows[0]["as_of"] == "2026-10-10T23:59:59.999999+00:00"

@@ -508,3 +508,11 @@ def test_the_password_is_in_no_repr_or_error() -> None:
             ask(one)
         shown.append(str(refusal.value))
     assert not [text for text in shown if "s3cret" in text]
+
+
+def test_many_texts_are_one_value_of_a_statement(database: Database) -> None:
+    wanted = ["plain", "it's", 'a "quote"', "\u00fc, \\ and :name %s", *map(str, range(2_000))]
+    assert [row[0] for row in database.rows(database.texts(wanted))] == wanted
+    read = database.read_arrow(database.texts(wanted))
+    assert read["value"].to_pylist() == wanted
+    assert database.rows(database.texts([])) == []

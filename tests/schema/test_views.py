@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from pricing_assets.core.gate import V1
+from pricing_assets.schema import tables as t
 from pricing_assets.store.comps import update_comps
 from pricing_assets.store.gate import flag_items, score_items
 from resources.database import Database
@@ -267,7 +268,38 @@ def test_a_row_has_what_is_known_of_the_book(database: Database) -> None:
     assert found["created_at"] == "2020-01-01 08:30:00"
     assert found["quality_score"] == 1.0
     assert (found["ebay_active_count"], found["ebay_sold_count"]) == (1, 20)
+    assert (found["time_to_sell_days"], found["probability_label"]) == (9, "HIGH")
+    assert found["rarity"] == pytest.approx(10 / 31)
+    assert 0.7 <= found["probability_score"] <= 1
     assert [float(found[f"sold_comps_{name}"]) for name in ("min", "median", "max")] == [
         *(10.0, 15.0, 20.0)
     ]
     assert (found["sold_comps_is_estimate"], found["sold_comps_source"]) == (0, SOLD)
+
+
+def test_a_parallel_has_its_premium_over_the_base_card(database: Database) -> None:
+    cards = (("base", "", "50", 10), ("refractor", "Refractor", "50", 25), ("other", "", "51", 1))
+    same = {"created_at": LONG_AGO, "updated_at": LONG_AGO, "category": "card"}
+    with database.begin() as connection:
+        for name, parallel, number, value in cards:
+            connection.execute(
+                sa.insert(t.items).values(
+                    id=name, natural_key=name, market_value=Decimal(value), **same
+                )
+            )
+            connection.execute(
+                sa.insert(t.cards).values(
+                    item_id=name,
+                    player_or_character="A Player",
+                    set_name="Chrome",
+                    year=2023,
+                    number=number,
+                    parallel=parallel or None,
+                )
+            )
+    (found,) = answer(database, "SELECT * FROM parallel_premiums")
+    assert (found["item_id"], found["base_item_id"], found["parallel"]) == (
+        *("refractor", "base"),
+        "Refractor",
+    )
+    assert found["premium"] == pytest.approx(1.5)

@@ -143,7 +143,13 @@ def test_a_real_price_is_never_converted_by_a_simulated_rate(database: Database)
     know(database, (MONDAY, "GBP", "1.3"))
     prices = pa.Table.from_pylist(
         [
-            {"source": source, "price": Decimal("2.00"), "currency": currency, "sold_at": SALE}
+            {
+                "source": source,
+                "price": Decimal("2.00"),
+                "currency": currency,
+                "lot_size": 1,
+                "sold_at": SALE,
+            }
             for source in ("file:mine", f"sandbox:{SOLD}", SOLD)
             for currency in ("EUR", "USD", "GBP")
         ],
@@ -152,6 +158,7 @@ def test_a_real_price_is_never_converted_by_a_simulated_rate(database: Database)
                 "source": pa.string(),
                 "price": pa.decimal128(12, 2),
                 "currency": pa.string(),
+                "lot_size": pa.int64(),
                 **dict.fromkeys(
                     ("sold_at", "listed_at", "observed_at"), pa.timestamp("us", tz="UTC")
                 ),

@@ -51,3 +51,23 @@ def test_ones_own_sales_may_always_be_shown(database: Database) -> None:
     sales(database, 1, ["90.00"])
     shown = shown_prices(database, book(1).item_id, now=NOON + 9999 * HOUR)
     assert (shown.sold, shown.median) == (1, Decimal("10.00"))
+
+
+def test_the_value_follows_from_what_may_be_shown_and_names_what_stands_out(
+    database: Database,
+) -> None:
+    scan(database, 1)
+    sales(database, 1, ["10.00", "10.10", "10.20", "10.30", "99.00"])
+    commit(database, reply(1, ASKS, listings=[listing("x", "10.50", "ask")]))
+    shown = shown_prices(database, book(1).item_id, now=NOON + HOUR)
+    assert shown.value is not None
+    assert (shown.value.method, shown.value.outliers) == ("sold+ask", 1)
+    assert Decimal(10) < shown.value.market < shown.value.high == Decimal("10.50")
+    (outlier,) = shown.outliers
+    assert (outlier.source, outlier.price) == (SOLD, Decimal("99.00"))
+    assert "above what the other sales allow" in outlier.reason
+    later = shown_prices(database, book(1).item_id, now=NOON + 7 * HOUR)
+    assert later.value is not None
+    assert (later.value.method, later.asks) == ("sold", 0)
+    old = shown_prices(database, book(1).item_id, now=NOON + 25 * HOUR)
+    assert (old.value, old.outliers, old.advice.action) == (None, [], "SKIP")

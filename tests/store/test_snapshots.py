@@ -272,6 +272,19 @@ def test_many_batches_are_one_day(database: Database, monkeypatch: pytest.Monkey
     assert prices == [Decimal(1), Decimal(2), Decimal(3)]
 
 
+def test_a_sale_is_of_the_day_on_which_it_was_first_seen(database: Database) -> None:
+    edge = day_end(TODAY) - WINDOW_DAYS * DAY
+    sold = [
+        listing("before", "10.00", sold_at=edge - timedelta(hours=1)),
+        listing("again", "10.00", sold_at=edge + timedelta(hours=1)),
+        listing("another", "20.00", sold_at=edge + timedelta(hours=1)),
+    ]
+    commit(database, reply(1, SOLD, listings=sold))
+    build_days(database, [TODAY], now=LATER)
+    found = day(database)[book(1).item_id]
+    assert (found["sold_count"], found["min_price"]) == (1, Decimal("20.00"))
+
+
 def test_days_of_one_run_are_as_each_by_itself(database: Database) -> None:
     days = [TODAY + n * DAY for n in range(4)]
     for number, at in ((1, NOON), (2, NOON + DAY), (1, NOON + 3 * DAY), (3, NOON + 3 * DAY)):
