@@ -40,6 +40,8 @@ SANDBOX_SOURCES = (
 )
 """Those that are asked about a book."""
 
+SOURCES_OF_PEOPLE = ("wikidata", "wikimedia_commons")
+
 Asked = Counter[tuple[str, str]]
 """How often a sandbox answered about each (source, ISBN-13)."""
 
@@ -51,7 +53,14 @@ def isbns(count: int, start: int = 0) -> list[str]:
 
 def asked(sandbox_url: str) -> Asked:
     answer = httpx.get(f"{sandbox_url}/_sandbox/asked", timeout=10).raise_for_status().json()
-    return Counter({(source, isbn): n for source, by in answer.items() for isbn, n in by.items()})
+    return Counter(
+        {
+            (source, isbn): n
+            for source, by in answer.items()
+            for isbn, n in by.items()
+            if source not in SOURCES_OF_PEOPLE
+        }
+    )
 
 
 def drop(inbox: Path, name: str, content: str | bytes, *, seconds_ago: float = 60) -> Path:

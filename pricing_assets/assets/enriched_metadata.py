@@ -17,8 +17,8 @@ from pricing_assets.assets.presentation import (
 from pricing_assets.assets.raw_scans import raw_scans
 from pricing_assets.assets.refresh_plan import refresh_plan
 from pricing_assets.schema import tables as t
-from pricing_assets.store.conflicts import latest_conflicts
 from pricing_assets.store.circuits import troubles
+from pricing_assets.store.conflicts import latest_conflicts
 from pricing_assets.store.ledger import calls_of_run
 from resources.clock import Clock
 from resources.database import Database

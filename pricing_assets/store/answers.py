@@ -91,8 +91,8 @@ def commit_replies(
     seen = [reply.query for reply in replies if reply.answer and reply.answer.listings]
     confidence = confidence_of(database, seen)
     with database.bulk() as bulk:
-        bulk.upsert(t.payloads, _payloads(replies, sources))
-        bulk.upsert(t.api_calls, _api_calls(replies, run_id))
+        bulk.upsert(t.payloads, payload_rows(replies, sources))
+        bulk.upsert(t.api_calls, call_rows(replies, run_id))
         quality = _file_metadata(bulk, database, metadata, now)
         # A metadata source may have estimates beside what an item is.
         estimates = [reply for reply in metadata if reply.answer and reply.answer.listings]
@@ -106,7 +106,7 @@ def _is_filed(reply: Reply, index: Mapping[str, Mapping[str, _IndexRow]]) -> boo
     return row is not None and row.fetched_at >= reply.requested_at
 
 
-def _payloads(replies: Iterable[Reply], sources: Mapping[str, SourceFacts]) -> pa.Table:
+def payload_rows(replies: Iterable[Reply], sources: Mapping[str, SourceFacts]) -> pa.Table:
     """Return the bodies; of a source that lets us keep none, only their hash and size."""
     compressor = zstandard.ZstdCompressor()
     by_hash = {reply.sha256: reply for reply in replies if reply.sha256}
@@ -137,11 +137,16 @@ def _payloads(replies: Iterable[Reply], sources: Mapping[str, SourceFacts]) -> p
     )
 
 
-def _api_calls(replies: Sequence[Reply], run_id: str) -> pa.Table:
+def call_rows(replies: Sequence[Reply], run_id: str, subject: str = "item_id") -> pa.Table:
+    """Return the rows of the ledger.
+
+    Args:
+        subject: Column that names what was asked about: `item_id` or `person_id`.
+    """
     return pa.table(
         {
             "source": [reply.source for reply in replies],
-            "item_id": [reply.query.item_id for reply in replies],
+            subject: [reply.query.item_id for reply in replies],
             "run_id": [run_id] * len(replies),
             "requested_at": pa.array([reply.requested_at for reply in replies], _MOMENT),
             "result": [reply.result for reply in replies],

@@ -16,6 +16,7 @@ from pricing_assets.core.freshness import (
     PUT_OFF,
     SKIP_REASONS,
 )
+from pricing_assets.core.people import PERSON_SOURCES
 from pricing_assets.schema import tables as t
 from pricing_assets.store.budgets import Budget, budgets
 from pricing_assets.store.queue import asks_for, is_pending, moment, standing
@@ -88,7 +89,7 @@ def askable_sources(database: Database) -> list[Askable]:
         Askable(row.name, tuple(json.loads(row.categories)), row.cost_per_call_usd)
         for row in database.rows(
             sa.select(sources.c.name, sources.c.categories, sources.c.cost_per_call_usd)
-            .where(sources.c.is_active)
+            .where(sources.c.is_active, sources.c.kind.not_in(PERSON_SOURCES))
             .order_by(sources.c.name)
         )
     ]

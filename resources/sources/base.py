@@ -21,7 +21,7 @@ from resources.sources import wire
 if TYPE_CHECKING:
     from resources.sources.credentials import Credentials
 
-SourceKind = Literal["metadata", "sold", "ask", "offer"]
+SourceKind = Literal["metadata", "sold", "ask", "offer", "people", "image"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +170,8 @@ class Source(ABC):
 
     Attributes:
         name: How the source is stored, such as ``open_library``.
-        kind: What it tells: ``metadata`` or one kind of price.
-        categories: Categories of items that it knows.
+        kind: What it tells: ``metadata``, one kind of price, or of ``people`` or an ``image``.
+        categories: Categories of items that it knows, or kinds of people.
         active_by_default: Whether it is asked without an operator switching it on.
         base_url: Scheme, host and nothing that a request's path already has. An instance may
             have another one, to talk to the sandbox.
