@@ -256,6 +256,7 @@ def _description(
         "usd_a_day": None if row.daily_usd_budget is None else float(row.daily_usd_budget),
         "time_zone": row.time_zone,
         "calls_left_today": budget.calls if budget else None,
+        "allowance": row.allowance,
         "circuit": trouble.document() if trouble else None,
         "licence": terms.word(),
         "agreement": row.agreement,
@@ -291,6 +292,8 @@ def _show(source: Mapping[str, Any]) -> None:
     budget = " and ".join(filter(None, limits)) or "no limit"
     if source["calls_left_today"] is not None:
         budget += f", {source['calls_left_today']:,} calls left today ({source['time_zone']})"
+    if source["allowance"]:
+        budget += f"; rate and calls of a day are shared by all of {source['allowance']}"
     click.echo(
         f"  ${source['cost_per_call_usd']:.4f} a call, {source['rate_per_second']:g} a second, "
         f"fresh for {source['freshness_days']:g} days; {budget}"

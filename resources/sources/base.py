@@ -176,6 +176,9 @@ class Source(ABC):
         base_url: Scheme, host and nothing that a request's path already has. An instance may
             have another one, to talk to the sandbox.
         rate_per_second: Requests a second that the vendor allows.
+        calls_a_day: Calls in a day that the vendor allows; None where it does not say.
+        allowance: Name of what several sources of one account share: their rate and their
+            calls of a day count together. None is a source of its own.
         cost_per_call_usd: What one successful call costs.
         freshness: How long an answer stays good.
         credential_names: Environment variables that it reads.
@@ -192,6 +195,8 @@ class Source(ABC):
     active_by_default: ClassVar[bool] = True
     base_url: str
     rate_per_second: ClassVar[float]
+    calls_a_day: ClassVar[int | None] = None
+    allowance: ClassVar[str | None] = None
     cost_per_call_usd: ClassVar[Decimal] = Decimal(0)
     freshness: ClassVar[timedelta]
     licence: ClassVar[Licence]

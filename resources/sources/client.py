@@ -189,6 +189,7 @@ class SourceClient:
         self._backoff_seconds = backoff_seconds
         self._limits_directory = limits_directory
         self._lanes: dict[str, _Lane] = {}
+        self._paces: dict[str, tuple[SharedLimits, Pacer]] = {}
 
     def __repr__(self) -> str:
         """Name the client without what it knows."""
@@ -208,6 +209,8 @@ class SourceClient:
         for lane in self._lanes.values():
             await lane.http.aclose()
             lane.limits.close()
+        for limits, _ in self._paces.values():
+            limits.close()
 
     async def ask_many(
         self, pairs: Iterable[tuple[Source, ItemQuery]]
@@ -284,12 +287,11 @@ class SourceClient:
                 source = copy.copy(source)
                 source.base_url = base_url.rstrip("/")
             stored = self._label_prefix + source.name
-            directory = self._limits_directory
-            limits = SharedLimits(None if directory is None else directory / stored)
+            limits = self._limits(stored)
             lane = self._lanes[source.name] = _Lane(
                 source,
                 limits,
-                Pacer(self._rates.get(source.name, source.rate_per_second), limits),
+                self._pacer(source, limits),
                 Circuit(stored, limits),
                 asyncio.Semaphore(MAX_CONNECTIONS),
                 httpx.AsyncClient(
@@ -309,6 +311,20 @@ class SourceClient:
             except SourceError as failure:
                 lane.closed = str(failure)
         return self._lanes[source.name]
+
+    def _limits(self, name: str) -> SharedLimits:
+        directory = self._limits_directory
+        return SharedLimits(None if directory is None else directory / name)
+
+    def _pacer(self, source: Source, limits: SharedLimits) -> Pacer:
+        """Return the pacer of a source: its own, or that of all who share its allowance."""
+        rate = self._rates.get(source.name, source.rate_per_second)
+        if source.allowance is None:
+            return Pacer(rate, limits)
+        if source.allowance not in self._paces:
+            shared = self._limits(self._label_prefix + source.allowance)
+            self._paces[source.allowance] = (shared, Pacer(rate, shared))
+        return self._paces[source.allowance][1]
 
     async def _answer(self, lane: _Lane, query: ItemQuery, record: _Record) -> Answer:
         """Ask until there is an answer or no point in asking again.
