@@ -103,6 +103,10 @@ class Platform:
         with self.database() as database:
             return int(database.scalar(statement) or 0)
 
+    def count_item_calls(self) -> int:
+        """How many calls about items are on record."""
+        return self.count(t.api_calls, t.api_calls.c.item_id.is_not(None))
+
     def scan(self, codes: Sequence[str], name: str = "scans.txt") -> Path:
         return drop(self.settings.inbox, name, "".join(f"{code}\n" for code in codes))
 

@@ -9,6 +9,7 @@ from pricing_assets.assets.asking import PEOPLE, ask_open
 from pricing_assets.assets.enriched_metadata import SOURCES_POOL, enriched_metadata
 from pricing_assets.assets.presentation import (
     OWNERS,
+    bars,
     calls_table,
     circuits_table,
     column_schema,
@@ -86,6 +87,15 @@ def people(
                 )
                 .where(shown.c.wikidata_id.is_not(None))
                 .order_by(shown.c.wikis.desc(), shown.c.name),
+            ),
+            "known": bars(
+                "People by kind, and those of them whom a source knows",
+                "people",
+                [
+                    (label, float(number))
+                    for kind, (count, known) in counts.items()
+                    for label, number in ((kind, count), (f"{kind}, known", known))
+                ],
             ),
         }
     )  # fmt: skip
