@@ -54,6 +54,8 @@ STORM: dict[str, Any] = {
         "ebay_token": [{"kind": "server_error", "every": 3}],
         "searchapi_ebay_sold": [*ANY_SOURCE, *LISTINGS],
         "booksrun": ANY_SOURCE,
+        "wikidata": ANY_SOURCE,
+        "wikimedia_commons": ANY_SOURCE,
     },
 }  # fmt: skip
 
@@ -93,6 +95,9 @@ def content(platform: Platform) -> dict[str, list[tuple[Any, ...]]]:
         if table is not t.items:
             statement = statement.join(t.items, t.items.c.id == item)
         found[table.name] = sorted((tuple(row) for row in platform.rows(statement)), key=repr)
+    for table in (t.people, t.people_index, t.item_people, t.images):
+        rows = platform.rows(sa.select(table))
+        found[table.name] = sorted((tuple(row) for row in rows), key=repr)
     return found
 
 
