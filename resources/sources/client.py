@@ -36,6 +36,7 @@ from resources.sources.base import (
     UnreadableBody,
 )
 from resources.sources.circuit import Circuit, CircuitStatus, Trial
+from resources.sources.connections import keep_cheaply
 from resources.sources.credentials import Credentials, redact_query
 from resources.sources.limits import SharedLimits
 from resources.sources.pacer import Pacer
@@ -306,6 +307,7 @@ class SourceClient:
                     ),
                 ),
             )
+            keep_cheaply(lane.http)
             try:
                 lane.auth = source.auth(self._credentials)
             except SourceError as failure:
