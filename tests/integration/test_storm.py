@@ -102,6 +102,7 @@ def content(platform: Platform) -> dict[str, list[tuple[Any, ...]]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(max(180, BOOKS))
 def test_a_storm_changes_nothing_but_the_time_it_takes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
