@@ -16,7 +16,7 @@ import random
 import ssl
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -407,7 +407,8 @@ class SourceClient:
                             "was sent, so check the source's address"
                         )
                     await trial.enter()
-                    await lane.pacer.turn()
+                    granted = await lane.pacer.turn()
+                    trace.leaves = functools.partial(lane.pacer.sent, granted)
                     # While we waited, another request may have learnt that asking is useless.
                     if lane.closed is not None:
                         await trial.abandon()
@@ -419,7 +420,8 @@ class SourceClient:
                     total = lane.source.total_timeout
                     deadline.reschedule(asyncio.get_running_loop().time() + total)
 
-                request.extensions |= {"turn": turn, "trace": _NotBeforeAsked()}
+                trace = _Wire()
+                request.extensions |= {"turn": turn, "trace": trace}
                 record.response = await self._send(lane, request, record)
         except TimeoutError:
             raise Outage(
@@ -475,8 +477,10 @@ class SourceClient:
         raise PermanentError(f"redirects more than {MAX_REDIRECTS} times")
 
 
-class _NotBeforeAsked:
-    """Refuses an answer that was there before its question was sent.
+class _Wire:
+    """Looks at what goes over the wire: when a request leaves, and what was there before.
+
+    Refuses an answer that was there before its question was sent.
 
     A vendor that sends more than it announced leaves the rest in httpcore's buffer, where it
     would be taken for the answer to the next question on that connection, about another item.
@@ -486,9 +490,12 @@ class _NotBeforeAsked:
 
     def __init__(self) -> None:
         self._went_round = False
+        self.leaves: Callable[[], Awaitable[None]] | None = None
 
     async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
-        if event == "http11.receive_response_headers.started":
+        if event == "http11.send_request_headers.complete" and self.leaves is not None:
+            await self.leaves()
+        elif event == "http11.receive_response_headers.started":
             self._went_round = False
             asyncio.get_running_loop().call_soon(self._go_round)
         elif event == "http11.receive_response_headers.complete" and not self._went_round:
