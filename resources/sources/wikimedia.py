@@ -2,7 +2,8 @@
 
 Both are MediaWiki's Action API, which answers 200 to errors too: ``{"error": {code, info}}``.
 Its rules want a User-Agent that says whom to write to, so without `PRICING_CONTACT` nothing
-is asked; requests one after another; and ``maxlag``, by which a busy server sends us away.
+is asked; hardly more than one request at a time, over all of its wikis; and ``maxlag``, by which
+a busy server sends us away.
 """
 
 from abc import abstractmethod
@@ -37,7 +38,8 @@ class Wikimedia(Source):
     """What Wikimedia's sources share."""
 
     categories = PERSON_KINDS
-    rate_per_second = 1.0
+    rate_per_second = 3.0
+    allowance = "wikimedia"
     cost_per_call_usd = Decimal(0)
     freshness = timedelta(days=180)
     credential_names = ("PRICING_CONTACT",)
