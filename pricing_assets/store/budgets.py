@@ -61,7 +61,8 @@ def budgets(database: Database, *, now: datetime) -> dict[str, Budget]:
         sharing[row.shared].append(row)
     if not sharing:
         return {}
-    waiting = open_asks(now)
+    every = [member.name for members in sharing.values() for member in members]
+    waiting = open_asks(now, names=every)
     queued = {
         row.source: row.asks
         for row in database.rows(
