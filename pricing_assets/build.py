@@ -9,6 +9,7 @@ from pricing_assets.assets.enriched_metadata import enriched_metadata
 from pricing_assets.assets.exchange_rates import exchange_rates
 from pricing_assets.assets.in_training_flags import in_training_flags
 from pricing_assets.assets.payload_retention import payload_retention
+from pricing_assets.assets.people import people
 from pricing_assets.assets.price_snapshots import price_snapshots
 from pricing_assets.assets.raw_scans import raw_scans
 from pricing_assets.assets.refresh_plan import refresh_plan
@@ -48,6 +49,7 @@ def build_defs(
             raw_scans,
             refresh_plan,
             enriched_metadata,
+            people,
             works,
             sold_comps,
             training_quality_scores,

@@ -5,6 +5,7 @@ import dagster as dg
 PROCESS_SCANS_ASSETS = (
     "raw_scans",
     "enriched_metadata",
+    "people",
     "works",
     "sold_comps",
     "training_quality_scores",

@@ -26,11 +26,17 @@ class SourceAccess:
     """The registered sources, and clients that reach them in the settings' profile.
 
     A context manager: leaving it stops a sandbox that it started.
+
+    Args:
+        sandbox_rate: Requests a second that each source of the sandbox is asked.
     """
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock, *, sandbox_rate: int = SANDBOX_RATE
+    ) -> None:
         self._settings = settings
         self._clock = clock
+        self._sandbox_rate = sandbox_rate
         self._sandbox: AbstractContextManager[SandboxProcess] | None = None
         self._origin = settings.sandbox_url
         self.sources: Mapping[str, Source] = registered_sources()
@@ -80,14 +86,14 @@ class SourceAccess:
             # Of every source, also of one that the sandbox does not play: none may go out.
             base_urls={name: origin + sandbox.base_path(name) for name in self.sources},
             label_prefix=self.prefix,
-            rate_overrides=dict.fromkeys(self.sources, SANDBOX_RATE),
+            rate_overrides=dict.fromkeys(self.sources, self._sandbox_rate),
             headers=_market_date(moment),
             limits_directory=self._settings.limits,
         ) as client:
             yield client
 
     def _start_sandbox(self) -> str:
-        process = SandboxProcess(catalogue=self._settings.catalogue, rate=SANDBOX_RATE)
+        process = SandboxProcess(catalogue=self._settings.catalogue, rate=self._sandbox_rate)
         self._sandbox = process
         self._origin = process.__enter__().url
         return self._origin

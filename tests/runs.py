@@ -43,6 +43,8 @@ SANDBOX_SOURCES = (
 )
 """Those that are asked about a book."""
 
+SOURCES_OF_PEOPLE = ("wikidata", "wikimedia_commons")
+
 Asked = Counter[tuple[str, str]]
 """How often a sandbox answered about each (source, ISBN-13)."""
 
@@ -54,7 +56,14 @@ def isbns(count: int, start: int = 0) -> list[str]:
 
 def asked(sandbox_url: str) -> Asked:
     answer = httpx.get(f"{sandbox_url}/_sandbox/asked", timeout=10).raise_for_status().json()
-    return Counter({(source, isbn): n for source, by in answer.items() for isbn, n in by.items()})
+    return Counter(
+        {
+            (source, isbn): n
+            for source, by in answer.items()
+            for isbn, n in by.items()
+            if source not in SOURCES_OF_PEOPLE
+        }
+    )
 
 
 def drop(inbox: Path, name: str, content: str | bytes, *, seconds_ago: float = 60) -> Path:
@@ -96,6 +105,10 @@ class Platform:
         statement = sa.select(sa.func.count()).select_from(table).where(*conditions)
         with self.database() as database:
             return int(database.scalar(statement) or 0)
+
+    def count_item_calls(self) -> int:
+        """How many calls about items are on record."""
+        return self.count(t.api_calls, t.api_calls.c.item_id.is_not(None))
 
     def scan(self, codes: Sequence[str], name: str = "scans.txt") -> Path:
         return drop(self.settings.inbox, name, "".join(f"{code}\n" for code in codes))

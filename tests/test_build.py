@@ -17,6 +17,7 @@ GROUPS = {
     "raw_scans": "intake",
     "refresh_plan": "enrichment",
     "enriched_metadata": "enrichment",
+    "people": "enrichment",
     "works": "enrichment",
     "sold_comps": "enrichment",
     "training_quality_scores": "training",
@@ -30,6 +31,7 @@ LINEAGE = {
     "raw_scans": set(),
     "refresh_plan": set(),
     "enriched_metadata": {"raw_scans", "refresh_plan"},
+    "people": {"enriched_metadata"},
     "works": {"enriched_metadata"},
     "sold_comps": {"enriched_metadata"},
     "training_quality_scores": {"sold_comps"},
@@ -41,11 +43,11 @@ LINEAGE = {
 }
 JOBS = {
     "process_scans": {
-        *("raw_scans", "enriched_metadata", "works", "sold_comps"),
+        *("raw_scans", "enriched_metadata", "people", "works", "sold_comps"),
         *("training_quality_scores", "in_training_flags"),
     },
     "refresh_stale": {
-        *("refresh_plan", "raw_scans", "enriched_metadata", "works", "sold_comps"),
+        *("refresh_plan", "raw_scans", "enriched_metadata", "people", "works", "sold_comps"),
         *("training_quality_scores", "in_training_flags"),
     },
     "snapshot_prices": {"price_snapshots"},

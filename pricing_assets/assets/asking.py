@@ -7,7 +7,7 @@ arrive and committed in batches while calls go on.
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -15,9 +15,11 @@ from pathlib import Path
 
 from pricing_assets.core.answers import ItemQuery
 from pricing_assets.core.freshness import LEASE
+from pricing_assets.core.people import PERSON_SOURCES
 from pricing_assets.store.answers import commit_replies
 from pricing_assets.store.evidence import SourceFacts
 from pricing_assets.store.licences import terms_of_sources
+from pricing_assets.store.people import commit_people, count_people_to_ask, take_people
 from pricing_assets.store.queue import (
     Ask,
     count_open_asks,
@@ -48,6 +50,23 @@ REPLIES_A_COMMIT = 400
 SECONDS_BETWEEN_REPORTS = 2.0
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Where questions come from.
+
+    Attributes:
+        count: Returns how many are open, of the database and the kinds of sources.
+        take: Takes a page of them (see `store.queue.take_asks`).
+    """
+
+    count: Callable[..., int]
+    take: Callable[..., tuple[list[Ask], str | None]]
+
+
+ITEMS = Queue(count_open_asks, take_asks)
+PEOPLE = Queue(count_people_to_ask, take_people)
 
 
 @dataclass(slots=True)
@@ -91,6 +110,7 @@ def ask_open(
     clock: Clock,
     spool_directory: Path,
     run_id: str,
+    queue: Queue = ITEMS,
 ) -> AskSummary:
     """Make every call that was decided for sources of these kinds, and file the answers.
 
@@ -99,6 +119,7 @@ def ask_open(
     Args:
         kinds: Kinds of sources, such as `("metadata",)`.
         spool_directory: Where answers wait for their commit.
+        queue: Where the questions come from.
 
     Returns:
         The summary. A source's fault is an answer with result `error` and stops nothing.
@@ -106,7 +127,7 @@ def ask_open(
     started = time.monotonic()
     spool = Spool(spool_directory, run_id)
     try:
-        asking = _Asking(database, access, kinds, clock, spool, run_id)
+        asking = _Asking(database, access, kinds, clock, spool, run_id, queue)
         asking.file_leftovers()
         if asking.total:
             _log.info("%s sources: %s calls to make", "/".join(kinds), f"{asking.total:,}")
@@ -130,8 +151,10 @@ class _Asking:
         clock: Clock,
         spool: Spool,
         run_id: str,
+        queue: Queue,
     ) -> None:
         self._database = database
+        self._queue = queue
         self._access = access
         self._kinds = kinds
         self._clock = clock
@@ -140,7 +163,7 @@ class _Asking:
         self._facts = source_facts(database, access)
         self._reported = time.monotonic()
         self.summary = AskSummary()
-        self.total = count_open_asks(database, kinds, now=clock.now())
+        self.total = queue.count(database, kinds, now=clock.now())
         self._session_id = 0
         self._filed_usd = 0.0
 
@@ -193,7 +216,7 @@ class _Asking:
                 task.cancel()
 
     def _take(self, after: str) -> tuple[list[Ask], str | None]:
-        return take_asks(
+        return self._queue.take(
             self._database,
             self._kinds,
             now=self._clock.now(),
@@ -250,7 +273,13 @@ class _Asking:
             segment.unlink()
 
     def _file(self, replies: Sequence[Reply], run_id: str) -> None:
-        commit_replies(self._database, replies, self._facts, run_id=run_id, now=self._clock.now())
+        about: dict[bool, list[Reply]] = {False: [], True: []}
+        for reply in replies:
+            about[self._facts[reply.source].kind in PERSON_SOURCES].append(reply)
+        # What a dead run left behind may be of both kinds.
+        now, facts = self._clock.now(), self._facts
+        commit_replies(self._database, about[False], facts, run_id=run_id, now=now)
+        commit_people(self._database, about[True], facts, run_id=run_id, now=now)
 
     def _report(self) -> None:
         if time.monotonic() - self._reported < SECONDS_BETWEEN_REPORTS:
@@ -292,7 +321,7 @@ class _Asking:
                 summary.recovered += len(replies)
         if summary.recovered:
             _log.info("%s answers of a run that was cut short were filed", summary.recovered)
-            self.total = count_open_asks(self._database, self._kinds, now=self._clock.now())
+            self.total = self._queue.count(self._database, self._kinds, now=self._clock.now())
 
 
 def _query(ask: Ask) -> ItemQuery:

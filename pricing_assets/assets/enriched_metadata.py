@@ -9,6 +9,7 @@ from pricing_assets.assets.presentation import (
     PREVIEW_ROWS,
     bars,
     calls_table,
+    circuits_table,
     column_schema,
     markdown_table,
     preview,
@@ -16,6 +17,7 @@ from pricing_assets.assets.presentation import (
 from pricing_assets.assets.raw_scans import raw_scans
 from pricing_assets.assets.refresh_plan import refresh_plan
 from pricing_assets.schema import tables as t
+from pricing_assets.store.circuits import troubles
 from pricing_assets.store.conflicts import latest_conflicts
 from pricing_assets.store.ledger import calls_of_run
 from resources.clock import Clock
@@ -78,6 +80,9 @@ def enriched_metadata(
             "seconds": summary.seconds,
             "calls_by_source": calls_table(
                 calls_of_run(database, context.run.run_id, METADATA_KINDS, now=clock.now())
+            ),
+            "sources_left_in_peace": circuits_table(
+                troubles(database, settings.limits, settings.source_prefix)
             ),
             "items_with_metadata": database.scalar(
                 sa.select(sa.func.count()).select_from(items).where(known)

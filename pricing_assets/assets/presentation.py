@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import sqlalchemy as sa
 
-from pricing_assets.store.ledger import COLUMNS, SourceCalls, cells
+from pricing_assets.store import circuits, ledger
+from pricing_assets.store.circuits import Trouble
+from pricing_assets.store.ledger import SourceCalls
 from pricing_assets.store.savings import Week
 from resources.database import AnySelect, Database, arrow_type
 
@@ -65,7 +67,12 @@ def markdown_table(
 
 def calls_table(calls: Sequence[SourceCalls]) -> dg.MarkdownMetadataValue:
     """Return calls by source as a Markdown table."""
-    return markdown_table(COLUMNS, [cells(source) for source in calls])
+    return markdown_table(ledger.COLUMNS, [ledger.cells(source) for source in calls])
+
+
+def circuits_table(troubles: Sequence[Trouble]) -> dg.MarkdownMetadataValue:
+    """Return the sources that are left in peace for a while as a Markdown table."""
+    return markdown_table(circuits.COLUMNS, [circuits.cells(trouble) for trouble in troubles])
 
 
 def histogram(

@@ -11,12 +11,14 @@ from pricing_assets.assets.enriched_metadata import SOURCES_POOL, enriched_metad
 from pricing_assets.assets.presentation import (
     OWNERS,
     calls_table,
+    circuits_table,
     column_schema,
     histogram,
     markdown_table,
     preview,
 )
 from pricing_assets.schema import tables as t
+from pricing_assets.store.circuits import troubles
 from pricing_assets.store.comps import update_comps
 from pricing_assets.store.exchange_rates import unconverted
 from pricing_assets.store.ledger import calls_of_run
@@ -80,6 +82,9 @@ def sold_comps(
             "seconds": summary.seconds,
             "calls_by_source": calls_table(
                 calls_of_run(database, context.run.run_id, MARKET_KINDS, now=clock.now())
+            ),
+            "sources_left_in_peace": circuits_table(
+                troubles(database, settings.limits, settings.source_prefix)
             ),
             "items_updated": updated,
             "prices_not_converted": sum(reason.prices for reason in waiting),

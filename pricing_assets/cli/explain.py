@@ -19,6 +19,7 @@ from pricing_assets.store.decisions import next_reasons
 from pricing_assets.store.exchange_rates import unconverted
 from pricing_assets.store.merges import merges_of
 from pricing_assets.store.opening import open_database
+from pricing_assets.store.people import people_of_item
 from pricing_assets.store.shown_prices import ShownPrices, shown_prices
 from resources.clock import Clock
 from resources.database import Database
@@ -50,6 +51,7 @@ def explain(code: str, category: str | None, user: str) -> None:
             .where(t.items.c.id == key)
         )
         _show_item(found[0])
+        _show_people(database, key)
         _show_conflicts(database, key)
         _show_scans(database, key, user)
         now = Clock.from_env().now()
@@ -82,6 +84,29 @@ _LONG = ("description", "thumbnail_url")
 def _told_from(name: str) -> str:
     """Say where a field comes from that no source gave."""
     return "told from title, author and editions" if name == "work_key" else "its key"
+
+
+def _show_people(database: Database, key: str) -> None:
+    for known in people_of_item(database, key):
+        person = known.person
+        facts = [
+            f"{person.born or '?'} to {person.died or '?'}" if person.died else "",
+            f"born {person.born}" if person.born and not person.died else "",
+            person.description or "",
+            f"{person.awards} awards" if person.awards else "",
+            f"in {person.wikis} wikis" if (person.wikis or 0) > 1 else "",
+        ]
+        origins = json.loads(person.field_origins or "{}")
+        told = "nothing is known yet"
+        if origins:
+            source, since = origins["wikidata_id"]
+            told = f"{person.wikidata_id}, {source}, {since[:16]}"
+        click.echo(f"  {person.kind:<18} {person.name}: {'; '.join(filter(None, facts))} ({told})")
+        if known.image is not None:
+            click.echo(
+                f"  {'':<18} picture {known.image.url}, {known.image.licence or 'no licence told'}"
+                f", by {known.image.attribution or 'nobody who is named'}"
+            )
 
 
 def _show_conflicts(database: Database, key: str) -> None:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from pricing_assets.core.licences import FILES, SIMULATED, Terms
 from pricing_assets.schema import tables as t
 from pricing_assets.store.budgets import Budget, budgets
+from pricing_assets.store.circuits import Trouble, troubles
 from pricing_assets.store.opening import open_database, register
 from pricing_assets.store.source_settings import (
     UnknownSource,
@@ -226,9 +227,11 @@ def _one(database: Database, settings: Settings, stored: str) -> dict[str, Any]:
 def _described(database: Database, settings: Settings, *, now: datetime) -> list[dict[str, Any]]:
     """Return every source of the profile, and every file, as it is shown."""
     left = budgets(database, now=now)
+    found = troubles(database, settings.limits, settings.source_prefix)
+    trouble = {one.status.source: one for one in found}
     rows = database.rows(sa.select(t.data_sources).order_by(t.data_sources.c.name))
     return [
-        _description(row, settings, left)
+        _description(row, settings, left, trouble.get(row.name))
         for row in rows
         if row.name.startswith(SIMULATED) == bool(settings.source_prefix)
         or row.name.startswith(FILES)
@@ -236,7 +239,7 @@ def _described(database: Database, settings: Settings, *, now: datetime) -> list
 
 
 def _description(
-    row: sa.Row[Any], settings: Settings, left: Mapping[str, Budget]
+    row: sa.Row[Any], settings: Settings, left: Mapping[str, Budget], trouble: Trouble | None
 ) -> dict[str, Any]:
     terms = Terms.of(row.name, row.licence, row.agreement, row.agreed_at)
     budget = left.get(row.name)
@@ -253,6 +256,8 @@ def _description(
         "usd_a_day": None if row.daily_usd_budget is None else float(row.daily_usd_budget),
         "time_zone": row.time_zone,
         "calls_left_today": budget.calls if budget else None,
+        "allowance": row.allowance,
+        "circuit": trouble.document() if trouble else None,
         "licence": terms.word(),
         "agreement": row.agreement,
         "agreed_at": row.agreed_at.isoformat() if row.agreed_at else None,
@@ -288,10 +293,18 @@ def _show(source: Mapping[str, Any]) -> None:
     budget = " and ".join(filter(None, limits)) or "no limit"
     if source["calls_left_today"] is not None:
         budget += f", {source['calls_left_today']:,} calls left today ({source['time_zone']})"
+    if source["allowance"]:
+        budget += f"; rate and calls of a day are shared by all of {source['allowance']}"
     click.echo(
         f"  ${source['cost_per_call_usd']:.4f} a call, {source['rate_per_second']:g} a second, "
         f"fresh for {source['freshness_days']:g} days; {budget}"
     )
+    if circuit := source["circuit"]:
+        again = circuit["tried_again_at"]
+        click.echo(
+            f"  LEFT IN PEACE: its circuit is {circuit['state']}, since it {circuit['reason']}; "
+            f"it is tried again {f'at {again}' if again else 'with the next question'}"
+        )
     agreement = (
         f"agreement {source['agreement']!r} of {source['agreed_at'][:10]}"
         if source["agreement"]

@@ -6,6 +6,7 @@ import click
 import sqlalchemy as sa
 
 from pricing_assets.schema import tables as t
+from pricing_assets.store.circuits import troubles
 from pricing_assets.store.opening import open_database, usable_sources
 from pricing_assets.store.status import status as read_status
 from resources.database import Database
@@ -37,8 +38,10 @@ def status(as_json: bool, rejected: bool, user: str) -> None:
             _list_rejected(database, user)
             return
         state = read_status(database, user)
+        left_in_peace = troubles(database, settings.limits, settings.source_prefix)
     if as_json:
-        click.echo(json.dumps(state, indent=2))
+        circuits = [trouble.document() for trouble in left_in_peace]
+        click.echo(json.dumps({**state, "circuits": circuits}, indent=2))
         return
     _name_unusable(settings)
     scans, calls = state["scans"], state["calls"]
@@ -60,6 +63,11 @@ def status(as_json: bool, rejected: bool, user: str) -> None:
         f"calls         {calls['made']:,} made (${calls['cost_usd']:.2f}), "
         f"{calls['saved']:,} saved (${calls['saved_usd']:.2f}), {calls['errors']:,} failed"
     )
+    for trouble in left_in_peace:
+        click.echo(
+            f"left in peace {trouble.status.source}: circuit {trouble.status.state}, "
+            f"tried again {trouble.tried_again}; {trouble.reason}"
+        )
     for session in state["asking"]:
         click.echo(
             f"asking now    {'/'.join(session['kinds'])}: {session['calls_answered']:,} of "

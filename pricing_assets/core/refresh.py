@@ -22,7 +22,8 @@ REFRESH_SQL = f"""
 WITH weighed AS (
     SELECT *, coalesce(value_usd, {UNKNOWN_VALUE_USD}) * (age_days / freshness_days)
             / greatest(cost_usd, CAST({LEAST_COST_USD} AS DECIMAL(12, 6))) AS priority,
-        row_number() OVER (PARTITION BY source ORDER BY next_due_at, item_id) AS waiting_place
+        row_number() OVER (
+            PARTITION BY allowance ORDER BY next_due_at, item_id, source) AS waiting_place
     FROM candidates
 ), reserved AS (
     SELECT *, true AS longest_waiting FROM weighed
@@ -31,11 +32,11 @@ WITH weighed AS (
 ), best AS (
     SELECT w.*, false AS longest_waiting,
         row_number() OVER (
-            PARTITION BY w.source ORDER BY w.priority DESC, w.item_id) AS worth_place,
+            PARTITION BY w.allowance ORDER BY w.priority DESC, w.item_id, w.source) AS worth_place,
         r.taken
     FROM weighed w ANTI JOIN reserved USING (item_id, source)
-    LEFT JOIN (SELECT source, count(*) AS taken FROM reserved GROUP BY source) r
-        ON r.source = w.source
+    LEFT JOIN (SELECT allowance, count(*) AS taken FROM reserved GROUP BY allowance) r
+        ON r.allowance = w.allowance
 ), chosen AS (
     SELECT * EXCLUDE (worth_place, taken) FROM best
     WHERE calls_left IS NULL OR worth_place <= calls_left - coalesce(taken, 0)
@@ -54,6 +55,6 @@ SELECT item_id, source, reason, longest_waiting, value_usd, age_days, freshness_
 FROM summed WHERE $budget_usd IS NULL OR spent_usd <= $budget_usd
 ORDER BY longest_waiting DESC, priority DESC, item_id, source
 """
-"""Statement over the relation `candidates` (item_id, source, reason, next_due_at, value_usd,
-age_days, freshness_days, cost_usd, calls_left: null without a budget), with the parameters
-$places and $budget_usd (null without one)."""
+"""Statement over the relation `candidates` (item_id, source, allowance: what its budget is
+shared by, reason, next_due_at, value_usd, age_days, freshness_days, cost_usd, calls_left: null
+without a budget), with the parameters $places and $budget_usd (null without one)."""

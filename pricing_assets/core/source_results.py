@@ -21,10 +21,10 @@ FAR_FEWER = 0.3
 are asked varies from run to run by a factor of two; of three hardly ever."""
 
 MIN_VANISHED = 10
-"""Items whose asks all vanish in one batch, from which that is looked at as one event."""
+"""Items whose asks or bids all vanish in one batch, from which that is looked at as one event."""
 
 VANISHED_SHARE = 0.9
-"""Share of the items with open asks whose asks all vanish, from which none is withdrawn."""
+"""Share of the items with open asks or bids of which all vanish, from which none is withdrawn."""
 
 
 def usual_per_call(days: Sequence[tuple[int, int]]) -> float | None:
@@ -48,7 +48,18 @@ def tells_nothing(items: int, vanished: int) -> bool:
     """Tell whether a source returned nothing for nearly everything that it had shown before.
 
     Args:
-        items: Items of a batch of answers that had open asks of the source.
-        vanished: Those of them for which it shows no ask any more.
+        items: Items of a batch of answers that had open asks or bids of the source.
+        vanished: Those of them for which it shows none any more.
     """
     return vanished >= MIN_VANISHED and vanished >= VANISHED_SHARE * items
+
+
+def tells_far_fewer(items: int, before: int, now: int) -> bool:
+    """Tell whether a source shows only a fraction of what it had shown before, as a cut page does.
+
+    Args:
+        items: Items of a batch of answers that had open asks or bids of the source.
+        before: Those asks and bids.
+        now: Asks and bids that the answers about these items show.
+    """
+    return items >= MIN_VANISHED and now < FAR_FEWER * before

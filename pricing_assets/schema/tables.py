@@ -163,6 +163,9 @@ class Item(Base):
     work_as_of: Mapped[datetime | None] = mapped_column(
         doc="moment of the metadata that its work was told from"
     )
+    people_as_of: Mapped[datetime | None] = mapped_column(
+        doc="moment of the metadata that its people and image were read from"
+    )
 
     __table_args__ = (
         sa.UniqueConstraint("category", "natural_key"),
@@ -191,6 +194,17 @@ class Item(Base):
             sa.text("to_tsvector('simple', coalesce(title, ''))"),
             postgresql_using="gin",
         ).ddl_if(dialect="postgresql"),
+        sa.Index(
+            "ix_items_people_pending",
+            "id",
+            sqlite_where=sa.text(
+                "metadata_fetched_at IS NOT NULL AND people_as_of IS NOT metadata_fetched_at"
+            ),
+            postgresql_where=sa.text(
+                "metadata_fetched_at IS NOT NULL "
+                "AND people_as_of IS DISTINCT FROM metadata_fetched_at"
+            ),
+        ),
         sa.Index("ix_items_market_fetched_at", "market_fetched_at"),
         sa.Index("ix_items_sold_comps_count", "sold_comps_count"),
     )
@@ -308,6 +322,9 @@ class DataSource(Base):
         doc="reference of an agreement with the vendor, as the operator declared it"
     )
     agreed_at: Mapped[datetime | None] = mapped_column(doc="when that was declared")
+    allowance: Mapped[str | None] = mapped_column(
+        sa.String(64), doc="name of the day's allowance that it shares with other sources"
+    )
 
 
 class Payload(Base):
@@ -341,7 +358,7 @@ class Payload(Base):
 
 
 class ApiCall(Base):
-    """One request to a source that was answered or given up; append-only."""
+    """One request to a source that was answered or given up, about an item or a person."""
 
     __tablename__ = "api_calls"
 
@@ -350,6 +367,7 @@ class ApiCall(Base):
     item_id: Mapped[str | None] = mapped_column(
         ITEM_ID, sa.ForeignKey("items.id"), doc="null where it was about no item, as for rates"
     )
+    person_id: Mapped[str | None] = mapped_column(ITEM_ID, sa.ForeignKey("people.id"))
     run_id: Mapped[str] = mapped_column(sa.String(64))
     requested_at: Mapped[datetime]
     result: Mapped[str] = mapped_column(sa.String(16))
@@ -369,6 +387,8 @@ class ApiCall(Base):
 
     __table_args__ = (
         sa.UniqueConstraint("item_id", "source", "requested_at"),
+        sa.UniqueConstraint("person_id", "source", "requested_at"),
+        sa.CheckConstraint("(item_id IS NULL) <> (person_id IS NULL)", name="subject"),
         sa.Index("ix_api_calls_source_requested_at", "source", "requested_at"),
         sa.Index("ix_api_calls_run_id", "run_id"),
     )
@@ -740,6 +760,94 @@ class Work(Base):
     __table_args__ = (sa.Index("ix_works_fingerprint", "fingerprint"),)
 
 
+class Person(Base):
+    """An author, athlete or character: what is known of whoever drives a price."""
+
+    __tablename__ = "people"
+
+    id: Mapped[str] = mapped_column(ITEM_ID, primary_key=True)
+    kind: Mapped[str] = mapped_column(sa.String(16), doc="author, athlete or character")
+    key: Mapped[str] = mapped_column(sa.String(128), doc="the same for all spellings of the name")
+    name: Mapped[str] = mapped_column(doc="as an item spells it")
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    label: Mapped[str | None] = mapped_column(doc="the source's own spelling")
+    wikidata_id: Mapped[str | None] = mapped_column(sa.String(16))
+    description: Mapped[str | None]
+    born: Mapped[str | None] = mapped_column(
+        sa.String(16), doc="ISO 8601 date, as precise as it is known"
+    )
+    died: Mapped[str | None] = mapped_column(sa.String(16), doc="as born")
+    awards: Mapped[int | None] = mapped_column(doc="awards that Wikidata lists")
+    wikis: Mapped[int | None] = mapped_column(
+        doc="wikis with a page of theirs: how widely they are known"
+    )
+    image: Mapped[str | None] = mapped_column(doc="name of the picture's file at Commons")
+    field_origins: Mapped[str | None] = mapped_column(doc="JSON: source and time of each field")
+
+    __table_args__ = (
+        sa.UniqueConstraint("kind", "key"),
+        sa.CheckConstraint("kind IN ('author', 'athlete', 'character')", name="kind"),
+    )
+
+
+class PeopleIndex(Base):
+    """For every person and source: the last fetch, its result, and when asking is worth it again.
+
+    Whoever takes a person to ask moves `next_due_at` on in the same statement.
+    """
+
+    __tablename__ = "people_index"
+
+    person_id: Mapped[str] = mapped_column(ITEM_ID, sa.ForeignKey("people.id"), primary_key=True)
+    source: Mapped[str] = mapped_column(
+        SOURCE, sa.ForeignKey("data_sources.name"), primary_key=True
+    )
+    last_fetched_at: Mapped[datetime | None]
+    result: Mapped[str | None] = mapped_column(sa.String(16))
+    misses: Mapped[int] = mapped_column(server_default=sa.text("0"))
+    next_due_at: Mapped[datetime]
+
+
+class ItemPerson(Base):
+    """A person whom an item names."""
+
+    __tablename__ = "item_people"
+
+    item_id: Mapped[str] = mapped_column(ITEM_ID, sa.ForeignKey("items.id"), primary_key=True)
+    person_id: Mapped[str] = mapped_column(ITEM_ID, sa.ForeignKey("people.id"), primary_key=True)
+    role: Mapped[str] = mapped_column(sa.String(16), doc="author, or shown")
+
+    __table_args__ = (sa.Index("ix_item_people_person_id", "person_id"),)
+
+
+class Image(Base):
+    """A picture of an item or a person: where it is, and under which licence."""
+
+    __tablename__ = "images"
+
+    id: Mapped[str] = mapped_column(ITEM_ID, primary_key=True, doc="of subject and address")
+    item_id: Mapped[str | None] = mapped_column(ITEM_ID, sa.ForeignKey("items.id"))
+    person_id: Mapped[str | None] = mapped_column(ITEM_ID, sa.ForeignKey("people.id"))
+    url: Mapped[str]
+    sha256: Mapped[str | None] = mapped_column(SHA256, doc="of the picture; null: not fetched")
+    width: Mapped[int | None] = mapped_column(doc="pixels")
+    height: Mapped[int | None] = mapped_column(doc="pixels")
+    licence: Mapped[str | None] = mapped_column(doc="null where its source does not say")
+    licence_url: Mapped[str | None]
+    attribution: Mapped[str | None] = mapped_column(doc="whom the licence wants named")
+    source: Mapped[str] = mapped_column(
+        SOURCE, sa.ForeignKey("data_sources.name"), doc="who told of it"
+    )
+    observed_at: Mapped[datetime] = mapped_column(doc="when we learnt of it")
+
+    __table_args__ = (
+        sa.CheckConstraint("(item_id IS NULL) <> (person_id IS NULL)", name="subject"),
+        sa.Index("ix_images_item_id", "item_id"),
+        sa.Index("ix_images_person_id", "person_id"),
+    )
+
+
 class EditionReview(Base):
     """Two ISBNs that look like one edition: shown to a person, never merged by itself."""
 
@@ -846,6 +954,10 @@ decision_batches: sa.Table = DecisionBatch.__table__  # type: ignore[assignment]
 enrichment_decisions: sa.Table = EnrichmentDecision.__table__  # type: ignore[assignment]
 refresh_asks: sa.Table = RefreshAsk.__table__  # type: ignore[assignment]
 works: sa.Table = Work.__table__  # type: ignore[assignment]
+people: sa.Table = Person.__table__  # type: ignore[assignment]
+people_index: sa.Table = PeopleIndex.__table__  # type: ignore[assignment]
+item_people: sa.Table = ItemPerson.__table__  # type: ignore[assignment]
+images: sa.Table = Image.__table__  # type: ignore[assignment]
 edition_reviews: sa.Table = EditionReview.__table__  # type: ignore[assignment]
 training_sessions: sa.Table = TrainingSession.__table__  # type: ignore[assignment]
 gate_evaluations: sa.Table = GateEvaluation.__table__  # type: ignore[assignment]

@@ -22,7 +22,7 @@ from pricing_assets.core.categories import CATEGORIES
 from pricing_assets.core.categories.base import Category
 from pricing_assets.core.freshness import is_usable, misses_after, next_due
 from pricing_assets.core.metadata import MetadataVersion, completeness, merge
-from pricing_assets.core.source_results import tells_nothing
+from pricing_assets.core.source_results import tells_far_fewer, tells_nothing
 from pricing_assets.schema import tables as t
 from pricing_assets.store.evidence import SourceFacts, keep_evidence
 from pricing_assets.store.exchange_rates import converted
@@ -346,7 +346,7 @@ def _file_listings(
         .where(
             listings.c.item_id == answered.c.item_id,
             listings.c.source == answered.c.source,
-            listings.c.kind.in_(("ask", "offer")),
+            listings.c.kind.in_(_WITHDRAWN),
             answered.c.answered,
             listings.c.superseded_at.is_(None),
             answered.c.source.not_in(_silent_sources(bulk, answered, staged)),
@@ -360,35 +360,57 @@ def _file_listings(
 
 
 def _silent_sources(bulk: Bulk, answered: sa.Table, staged: sa.Table) -> list[str]:
-    """Return the sources of a batch whose asks vanished for nearly all items at once.
+    """Return the sources of a batch whose asks or bids vanished for nearly all items at once.
 
-    That is a source that no longer works, and not a market where nothing is offered.
+    Or of which only a fraction is left: that is a source that no longer works, and not a market
+    where nothing is offered or wanted.
     """
     listings = t.price_listings
-    had = sa.exists().where(
-        listings.c.item_id == answered.c.item_id,
-        listings.c.source == answered.c.source,
-        listings.c.kind == "ask",
-        listings.c.superseded_at.is_(None),
+    had, has = (
+        sa.select(sa.func.count())
+        .where(
+            shown.c.item_id == answered.c.item_id,
+            shown.c.source == answered.c.source,
+            shown.c.kind.in_(_WITHDRAWN),
+            *conditions,
+        )
+        .correlate(answered)
+        .scalar_subquery()
+        for shown, conditions in (
+            (listings, (listings.c.superseded_at.is_(None),)),
+            (staged, ()),
+        )
     )
-    has = sa.exists().where(
-        staged.c.item_id == answered.c.item_id,
-        staged.c.source == answered.c.source,
-        staged.c.kind == "ask",
+    counted = (
+        sa.select(answered.c.source, had.label("had"), has.label("has"))
+        .where(answered.c.answered)
+        .subquery("counted")
     )
     silent = []
-    for source, items, vanished in bulk.rows(
-        sa.select(answered.c.source, sa.func.count(), sa.func.sum(sa.case((has, 0), else_=1)))
-        .where(answered.c.answered, had)
-        .group_by(answered.c.source)
+    for source, items, *sums in bulk.rows(
+        sa.select(
+            counted.c.source,
+            sa.func.count(),
+            sa.func.sum(sa.case((counted.c.has == 0, 1), else_=0)),
+            sa.func.sum(counted.c.had),
+            sa.func.sum(counted.c.has),
+        )
+        .where(counted.c.had > 0)
+        .group_by(counted.c.source)
     ):
-        if tells_nothing(items, int(vanished)):
+        vanished, before, now = map(int, sums)  # PostgreSQL sums to decimals
+        if tells_nothing(items, vanished) or tells_far_fewer(items, before, now):
             _log.warning(
-                "%s shows no ask any more for %s of %s items that had some: none is withdrawn",
-                *(source, f"{vanished:,}", f"{items:,}"),
+                "%s shows %d asks and bids of %d items where it had %d, and none any more of %d "
+                "items: none is withdrawn",
+                *(source, now, items, before, vanished),
             )
             silent.append(source)
     return silent
+
+
+_WITHDRAWN = ("ask", "offer")
+"""Kinds that end when their source no longer shows them; a sale stays a sale."""
 
 
 _LISTING_SCHEMA = pa.schema(

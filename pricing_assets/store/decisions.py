@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import reduce
+from operator import add, sub
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +18,7 @@ from pricing_assets.core.freshness import (
     PUT_OFF,
     SKIP_REASONS,
 )
+from pricing_assets.core.people import PERSON_SOURCES
 from pricing_assets.schema import tables as t
 from pricing_assets.store.budgets import Budget, budgets
 from pricing_assets.store.queue import asks_for, is_pending, moment, standing
@@ -60,7 +63,7 @@ def decide(database: Database, *, now: datetime, run_id: str) -> Decided:
     decision. Everything is one transaction.
     """
     sources = askable_sources(database)
-    spent = budgets(database, now=now)
+    spent = _binding(database, sources, budgets(database, now=now))
     with database.begin() as connection:
         batch = connection.execute(
             sa.insert(t.decision_batches)
@@ -91,7 +94,7 @@ def askable_sources(database: Database) -> list[Askable]:
         Askable(row.name, tuple(json.loads(row.categories)), row.cost_per_call_usd)
         for row in database.rows(
             sa.select(sources.c.name, sources.c.categories, sources.c.cost_per_call_usd)
-            .where(sources.c.is_active, sources.c.kind != "rates")
+            .where(sources.c.is_active, sources.c.kind.not_in((*PERSON_SOURCES, "rates")))
             .order_by(sources.c.name)
         )
     ]
@@ -319,6 +322,37 @@ def _reason_of(index: sa.FromClause, now: datetime) -> sa.ColumnElement[Any]:
     )
 
 
+def _binding(
+    database: Database, sources: Sequence[Askable], spent: Mapping[str, Budget]
+) -> Mapping[str, Budget]:
+    """Return the budgets that can run out: of which less is left than scans could ask for.
+
+    The others need no counting of asks, which takes as long as all the rest of a decision.
+    """
+    if not spent:
+        return spent
+    scans = t.scans
+    pending = {
+        row.category: row.scans
+        for row in database.rows(
+            sa.select(scans.c.category, sa.func.count().label("scans"))
+            .where(is_pending())
+            .group_by(scans.c.category)
+        )
+    }
+    wanted: dict[str, int] = {}
+    for source in sources:
+        if source.name in spent:
+            name = spent[source.name].allowance
+            asks = sum(pending.get(category, 0) for category in source.categories)
+            wanted[name] = wanted.get(name, 0) + asks
+    return {
+        name: budget
+        for name, budget in spent.items()
+        if wanted.get(budget.allowance, 0) > budget.calls
+    }
+
+
 def _within_budgets(
     reasoned: AnySelect, sources: Sequence[Askable], spent: Mapping[str, Budget]
 ) -> AnySelect:
@@ -327,14 +361,24 @@ def _within_budgets(
         return reasoned
     row = reasoned.subquery("unlimited")
     columns: list[sa.ColumnElement[Any]] = [row.c.scan_id, row.c.item_id, row.c.again]
+    asks: dict[str, list[sa.ColumnElement[Any]]] = {}
+    for number, source in enumerate(sources):
+        if source.name in spent:
+            asked = sa.case((_is_ask(row.c[f"reason_{number}"]), 1), else_=0)
+            asks.setdefault(spent[source.name].allowance, []).append(asked)
+    taken: dict[str, int] = {}
     for number, source in enumerate(sources):
         reason: sa.ColumnElement[Any] = row.c[f"reason_{number}"]
         if source.name in spent:
-            asked = sa.case((_is_ask(reason), 1), else_=0)
-            # First come, first served.
-            place = sa.func.sum(asked).over(order_by=row.c.scan_id, rows=(None, 0))
-            left = spent[source.name].calls
-            reason = sa.case((sa.and_(asked == 1, place > left), _CODES["budget"]), else_=reason)
+            budget = spent[source.name]
+            shared, own = asks[budget.allowance], taken.get(budget.allowance, 0)
+            taken[budget.allowance] = own + 1
+            # First come, first served; of one scan's asks the first source's come first.
+            so_far = sa.func.sum(reduce(add, shared)).over(order_by=row.c.scan_id, rows=(None, 0))
+            place = reduce(sub, shared[own + 1 :], so_far)
+            reason = sa.case(
+                (sa.and_(shared[own] == 1, place > budget.calls), _CODES["budget"]), else_=reason
+            )
         columns.append(reason.label(f"reason_{number}"))
     return sa.select(*columns)
 

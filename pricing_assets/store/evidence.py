@@ -24,15 +24,20 @@ class SourceFacts:
 
 
 def keep_evidence(
-    bulk: Bulk, replies: Sequence[Reply], sources: Mapping[str, SourceFacts], run_id: str
+    bulk: Bulk,
+    replies: Sequence[Reply],
+    sources: Mapping[str, SourceFacts],
+    run_id: str,
+    subject: str = "item_id",
 ) -> None:
     """Store the bodies of replies, and a row for each call.
 
     Args:
         sources: Facts by stored source name.
+        subject: Column that names what was asked about: `item_id` or `person_id`.
     """
     bulk.upsert(t.payloads, _payloads(replies, sources))
-    bulk.upsert(t.api_calls, _api_calls(replies, run_id))
+    bulk.upsert(t.api_calls, _api_calls(replies, run_id, subject))
 
 
 def _payloads(replies: Iterable[Reply], sources: Mapping[str, SourceFacts]) -> pa.Table:
@@ -66,11 +71,11 @@ def _payloads(replies: Iterable[Reply], sources: Mapping[str, SourceFacts]) -> p
     )
 
 
-def _api_calls(replies: Sequence[Reply], run_id: str) -> pa.Table:
+def _api_calls(replies: Sequence[Reply], run_id: str, subject: str) -> pa.Table:
     return pa.table(
         {
             "source": [reply.source for reply in replies],
-            "item_id": pa.array([reply.query.item_id or None for reply in replies], pa.string()),
+            subject: pa.array([reply.query.item_id or None for reply in replies], pa.string()),
             "run_id": [run_id] * len(replies),
             "requested_at": pa.array([reply.requested_at for reply in replies], _MOMENT),
             "result": [reply.result for reply in replies],

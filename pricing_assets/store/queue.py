@@ -4,6 +4,7 @@ An ask waits in the queue until the index has a fetch that is not older than the
 A run takes a page of it by leasing it, so that two runs never ask the same thing.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -91,11 +92,14 @@ def standing(now: datetime) -> sa.Subquery:
     )
 
 
-def open_asks(now: datetime, kinds: tuple[str, ...] = ()) -> sa.Subquery:
+def open_asks(
+    now: datetime, kinds: tuple[str, ...] = (), names: Collection[str] = ()
+) -> sa.Subquery:
     """Return what is to be asked and has no answer yet: columns item_id, source.
 
     Args:
         kinds: Kinds of sources, such as `("metadata",)`; empty for all.
+        names: Of sources; empty for all.
     """
     index, sources = t.unified_index, t.data_sources
     asks = sa.union_all(_decided(now), _refreshed(now)).subquery("asks")
@@ -110,6 +114,8 @@ def open_asks(now: datetime, kinds: tuple[str, ...] = ()) -> sa.Subquery:
     )
     if kinds:
         statement = statement.where(sources.c.kind.in_(kinds))
+    if names:
+        statement = statement.where(sources.c.name.in_(sorted(names)))
     return statement.subquery("open_asks")
 
 

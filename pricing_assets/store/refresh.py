@@ -68,6 +68,7 @@ def _due(now: datetime) -> AnySelect:
         sa.select(
             index.c.item_id,
             index.c.source,
+            sa.func.coalesce(sources.c.allowance, sources.c.name).label("allowance"),
             reason.label("reason"),
             index.c.last_fetched_at,
             index.c.next_due_at,

@@ -34,10 +34,14 @@ def register_sources(
     table = t.data_sources
     usable = {prefix + name for name in sources if name not in unusable}
     on = {prefix + name for name, source in sources.items() if source.active_by_default}
+    rows = database.rows(
+        sa.select(table.c.name, table.c.is_active, table.c.enabled, table.c.allowance)
+    )
     present = {
         row.name: (row.is_active, row.name in usable and _switched(row.enabled, row.name in on))
-        for row in database.rows(sa.select(table.c.name, table.c.is_active, table.c.enabled))
+        for row in rows
     }
+    _share_allowances(database, sources, prefix, {row.name: row.allowance for row in rows})
     missing = {name: source for name, source in sources.items() if prefix + name not in present}
     if not missing and all(is_active == wanted for is_active, wanted in present.values()):
         return
@@ -83,8 +87,31 @@ def _rows(sources: Mapping[str, Source], prefix: str) -> pa.Table:
             "licence": pa.array(
                 [json.dumps(asdict(s.licence)) for s in sources.values()], pa.string()
             ),
+            "daily_call_budget": pa.array([s.calls_a_day for s in sources.values()], pa.int64()),
+            "allowance": pa.array(
+                [s.allowance and prefix + s.allowance for s in sources.values()], pa.string()
+            ),
         }
     )
+
+
+def _share_allowances(
+    database: Database,
+    sources: Mapping[str, Source],
+    prefix: str,
+    stored: Mapping[str, str | None],
+) -> None:
+    """Let rows from before their source shared an allowance have it, with its calls a day."""
+    table = t.data_sources
+    for name, source in sources.items():
+        shared = source.allowance and prefix + source.allowance
+        if prefix + name in stored and stored[prefix + name] != shared:
+            budget = sa.func.coalesce(table.c.daily_call_budget, source.calls_a_day)
+            database.execute(
+                sa.update(table)
+                .where(table.c.name == prefix + name)
+                .values(allowance=shared, daily_call_budget=budget)
+            )
 
 
 def _switched(enabled: bool | None, default: bool) -> bool:

@@ -53,7 +53,7 @@ def disagreements(
             statement = statement.where(item_id.in_(pending))
         return int(database.scalar(statement) or 0)
 
-    def unknown(table: sa.Table) -> int:
+    def unknown(table: sa.Table, *conditions: sa.ColumnElement[bool]) -> int:
         known = sa.exists().where(
             index.c.item_id == table.c.item_id,
             index.c.source == table.c.source,
@@ -62,19 +62,20 @@ def disagreements(
         # A call may be about no item, and a file was not asked: there the index has nothing
         # to know.
         about = sa.and_(table.c.item_id.is_not(None), ~table.c.source.startswith(FILES))
-        statement = sa.select(sa.func.count()).select_from(table).where(about, ~known)
-        return count(statement, table.c.item_id)
+        rows = sa.select(sa.func.count()).select_from(table).where(about, ~known, *conditions)
+        return count(rows, table.c.item_id)
 
     answered = sa.exists().where(
         calls.c.item_id == index.c.item_id,
         calls.c.source == index.c.source,
         calls.c.requested_at >= index.c.last_fetched_at,
     )
+    of_items = calls.c.item_id.is_not(None)
     unfetched = sa.select(sa.func.count()).where(index.c.last_fetched_at.is_not(None), ~answered)
     held = sa.select(sa.func.count()).where(index.c.lease_run_id.in_(sorted(dead)))
     counts = {
         "metadata answers that the index does not know of": unknown(versions),
-        "calls that the index does not know of": unknown(calls),
+        "calls that the index does not know of": unknown(calls, of_items),
         "index rows newer than any call": count(unfetched, index.c.item_id),
         "leases past their end that no living run holds": int(database.scalar(held) or 0),
         "keys that two items have": _shared_keys(database) if whole else 0,

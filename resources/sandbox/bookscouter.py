@@ -20,6 +20,7 @@ class BookScouter(Vendor):
 
     source = "bookscouter"
     path = "/services/v1/cachedPrices/{isbn}"
+    faults = frozenset({"quota_exceeded"})
 
     def refusal(self, call: Call) -> Reply | None:
         """Refuse a missing or wrong ``apiKey``."""
@@ -31,6 +32,10 @@ class BookScouter(Vendor):
         """Answer that the requests come too fast."""
         reply = _error(429, "Too many requests")
         return Reply(reply.status, reply.document, {"Retry-After": "1"})
+
+    def failing(self, kind: str) -> Reply | None:
+        """Answer that the quota is used up, in a 200."""
+        return _error(200, "Quota exceeded") if kind == "quota_exceeded" else None
 
     def answer(self, call: Call) -> Reply:
         """Tell every dealer's bid for the book that the path names."""

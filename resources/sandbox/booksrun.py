@@ -16,6 +16,7 @@ class BooksRun(Vendor):
 
     source = "booksrun"
     path = "/api/price/sell/{isbn}"
+    faults = frozenset({"quota_exceeded"})
 
     def refusal(self, call: Call) -> Reply | None:
         """Refuse a missing or wrong ``key``."""
@@ -27,6 +28,12 @@ class BooksRun(Vendor):
         """Answer that the requests come too fast; how the vendor does it is not documented."""
         result = {"status": "error", "text": "Too many requests"}
         return Reply(429, {"result": result}, {"Retry-After": "1"})
+
+    def failing(self, kind: str) -> Reply | None:
+        """Answer that the day's limit is reached; as with the key, in a 200."""
+        if kind != "quota_exceeded":
+            return None
+        return Reply(200, {"result": {"status": "error", "text": "Daily limit exceeded"}})
 
     def answer(self, call: Call) -> Reply:
         """Bid for the book that the path names."""

@@ -14,7 +14,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from resources.sandbox import credential
@@ -38,6 +38,7 @@ class BrickLink(CollectibleVendor):
 
     figures: Mapping[str, Minifigure] = field(default_factory=minifigures_by_number)
     clock: Callable[[], float] = time.time
+    faults: ClassVar[frozenset[str]] = frozenset({"quota_exceeded"})
     _nonces: dict[str, float] = field(default_factory=dict, repr=False)
 
     def refusal(self, call: Call) -> Reply | None:
@@ -48,6 +49,12 @@ class BrickLink(CollectibleVendor):
     def throttled(self) -> Reply:
         """Answer as the gateway does, without an envelope."""
         return Reply(429, {"error": "Too Many Requests"}, {"Retry-After": "1"})
+
+    def failing(self, kind: str) -> Reply | None:
+        """Answer that the day's calls are used up, which all three sources share."""
+        if kind != "quota_exceeded":
+            return None
+        return envelope(429, "TOO_MANY_REQUESTS", "Daily limit of 5000 calls exceeded")
 
     def _refused(self, call: Call) -> str | None:
         header = call.headers.get("authorization", "")

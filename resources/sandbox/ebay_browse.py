@@ -53,15 +53,7 @@ class EbayBrowse(EbayVendor):
     path = "/buy/browse/v1/item_summary/search"
     lacks = 0.06
     scope = "https://api.ebay.com/oauth/api_scope"
-
-    def failing(self, kind: str) -> Reply | None:
-        """Answer that the day's limit is reached, or that the token is not valid any more."""
-        if kind == "expired_token":
-            return error(401, 1001, "OAuth", "Invalid access token")
-        if kind != "quota_exceeded":
-            return None
-        long = "The request limit has been reached for the resource."
-        return error(429, 2001, "ACCESS", "Too many requests.", long)
+    listings = "itemSummaries"
 
     def answer(self, call: Call) -> Reply:
         """Search the copies on offer of the book, or of the card, that is named."""

@@ -38,6 +38,7 @@ class EbayMarketplaceInsights(EbayVendor):
     path = "/buy/marketplace_insights/v1_beta/item_sales/search"
     lacks = 0.03
     scope = "https://api.ebay.com/oauth/api_scope/buy.marketplace.insights"
+    listings = "itemSales"
 
     def answer(self, call: Call) -> Reply:
         """Search the sales of the book that ``gtin`` or ``q`` names."""

@@ -32,6 +32,7 @@ class EbayVendor(TokenVendor):
     token_path = "/identity/v1/oauth2/token"  # noqa: S105 - a path
     token_counter = "ebay_token"  # noqa: S105 - the name of a counter
     scope: ClassVar[str]
+    faults = frozenset({"quota_exceeded", "expired_token"})
 
     def token(self, call: Call) -> Reply:
         """Give an application token for the sandbox's Basic credentials."""
@@ -78,6 +79,15 @@ class EbayVendor(TokenVendor):
             long = f"Invalid access token. Check the value of {header}"
             return error(401, 1001, "OAuth", "Invalid access token", long)
         return None
+
+    def failing(self, kind: str) -> Reply | None:
+        """Answer that the day's limit is reached, or that the token is not valid any more."""
+        if kind == "expired_token":
+            return error(401, 1001, "OAuth", "Invalid access token")
+        if kind != "quota_exceeded":
+            return None
+        long = "The request limit has been reached for the resource."
+        return error(429, 2001, "ACCESS", "Too many requests.", long)
 
     def throttled(self) -> Reply:
         """Answer that the requests come too fast.

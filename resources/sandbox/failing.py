@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from resources.sandbox.faults import Fault
-from resources.sandbox.wire import Reply
+from resources.sandbox.wire import Reply, Vendor
 
 ELSEWHERE = "http://127.0.0.2:9/elsewhere"
 """Where a redirect with the request's secrets points to: nobody listens there."""
@@ -26,7 +26,6 @@ ELSEWHERE = "http://127.0.0.2:9/elsewhere"
 DELIVERING = frozenset({"duplicate_page", "endless_next", "echo_body"})
 """Kinds that come with the answer."""
 
-_LISTS = {"ebay_browse": "itemSummaries", "searchapi_ebay_sold": "organic_results"}
 _DRIP_SECONDS = 0.05
 _open: dict[tuple[str, int], asyncio.Transport] = {}
 
@@ -46,11 +45,11 @@ class ReachableProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         super().connection_lost(error)
 
 
-def failing(fault: Fault, source: str, request: Request, reply: Reply) -> Response:
+def failing(fault: Fault, vendor: Vendor, request: Request, reply: Reply) -> Response:
     """Return the response that stands for a fault.
 
     Args:
-        source: Who is asked.
+        vendor: Who is asked.
         reply: What would have been answered.
     """
     body = reply.body()
@@ -80,9 +79,9 @@ def failing(fault: Fault, source: str, request: Request, reply: Reply) -> Respon
             comma = b"," if len(body) > 2 else b""
             return _json(body[:1] + b'"simulated":"caf\xe9"' + comma + body[1:])
         case "duplicate_page":
-            return JSONResponse(_with_doubles(source, reply.document))
+            return JSONResponse(_with_doubles(vendor.listings, reply.document))
         case "endless_next":
-            return JSONResponse(_with_endless_next(source, request, reply.document))
+            return JSONResponse({**reply.document, **vendor.next_page(str(request.url))})
         case "echo_error":
             return JSONResponse({"error": {"message": _echo(request)}}, fault.status)
         case "echo_redirect":
@@ -113,19 +112,9 @@ def _echo(request: Request) -> str:
     return f"{request.method} {request.url} ({headers})"
 
 
-def _with_doubles(source: str, document: Mapping[str, Any]) -> dict[str, Any]:
-    name = _LISTS[source]
-    return {**document, name: [*document[name], *document[name]]} if name in document else {
-        **document
-    }  # fmt: skip
-
-
-def _with_endless_next(
-    source: str, request: Request, document: Mapping[str, Any]
-) -> dict[str, Any]:
-    if source == "ebay_browse":
-        return {**document, "next": str(request.url)}
-    return {**document, "pagination": {"current": 1, "next": str(request.url)}}
+def _with_doubles(listings: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    shown = document.get(listings)
+    return {**document, listings: [*shown, *shown]} if shown else {**document}
 
 
 class _Cut(Response):

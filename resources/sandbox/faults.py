@@ -7,6 +7,7 @@ on the wire is in `failing`.
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -14,7 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from resources.sandbox import registered_vendors
-from resources.sandbox.wire import TokenVendor, stable_number
+from resources.sandbox.wire import TokenVendor, Vendor, stable_number
 
 Kind = Literal[
     "too_many_requests", "quota_exceeded", "expired_token", "server_error",
@@ -24,13 +25,11 @@ Kind = Literal[
     "echo_error", "echo_redirect", "echo_body",
 ]  # fmt: skip
 
-ONLY_FOR: dict[Kind, frozenset[str]] = {
-    "quota_exceeded": frozenset({"google_books", "ebay_browse", "searchapi_ebay_sold"}),
-    "expired_token": frozenset({"ebay_browse"}),
-    "duplicate_page": frozenset({"ebay_browse", "searchapi_ebay_sold"}),
-    "endless_next": frozenset({"ebay_browse", "searchapi_ebay_sold"}),
-}
-"""The sources that have some kinds; all have the others."""
+OF_PAGES: frozenset[Kind] = frozenset({"duplicate_page", "endless_next"})
+"""Kinds that only a vendor with pages can have."""
+
+WORDED: frozenset[Kind] = frozenset({"quota_exceeded", "expired_token"})
+"""Kinds that only a vendor can have that has words for them (`Vendor.faults`)."""
 
 OPTIONS: dict[str, frozenset[Kind]] = {
     "retry_after": frozenset({"too_many_requests", "server_error"}),
@@ -102,7 +101,7 @@ class FaultPlan(_Strict):
             if source not in known:
                 raise ValueError(f"faults.{source}: no such source; {', '.join(sorted(known))} are")
             for number, fault in enumerate(faults):
-                only = ONLY_FOR.get(fault.kind)
+                only = _only_for(fault.kind, vendors.values())
                 if only is not None and source not in only:
                     raise ValueError(
                         f"faults.{source}[{number}].kind: only {', '.join(sorted(only))} "
@@ -111,6 +110,15 @@ class FaultPlan(_Strict):
             if sum(fault.share or 0 for fault in faults) > _SHARE_LIMIT:
                 raise ValueError(f"faults.{source}: the shares are more than 1 together")
         return self
+
+
+def _only_for(kind: Kind, vendors: Iterable[type[Vendor]]) -> set[str] | None:
+    """Return the sources that can have a kind; None where all can."""
+    if kind in OF_PAGES:
+        return {vendor.source for vendor in vendors if vendor.listings}
+    if kind in WORDED:
+        return {vendor.source for vendor in vendors if kind in vendor.faults}
+    return None
 
 
 def read_faults(path: Path) -> FaultPlan:

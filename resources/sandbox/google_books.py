@@ -26,6 +26,7 @@ class GoogleBooks(Vendor):
     path = "/books/v1/volumes"
     lacks = 0.11
     is_metadata = True
+    faults = frozenset({"quota_exceeded"})
 
     def refusal(self, call: Call) -> Reply | None:
         """Refuse a missing or wrong ``key``."""

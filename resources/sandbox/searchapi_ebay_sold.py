@@ -7,6 +7,7 @@ the first of ``extensions``. One listing in fifty has its price in ``deal`` inst
 filter, as from the vendor, the listings are copies on offer, not sales.
 """
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -36,6 +37,8 @@ class SearchApiEbaySold(Vendor):
     source = "searchapi_ebay_sold"
     path = "/api/v1/search"
     lacks = 0.04
+    faults = frozenset({"quota_exceeded"})
+    listings = "organic_results"
 
     def refusal(self, call: Call) -> Reply | None:
         """Refuse a missing or wrong key."""
@@ -57,6 +60,10 @@ class SearchApiEbaySold(Vendor):
         if kind != "quota_exceeded":
             return None
         return Reply(429, {"error": "You have used all of the searches for the month."})
+
+    def next_page(self, url: str) -> Mapping[str, Any]:
+        """Name it within the paging."""
+        return {"pagination": {"current": 1, "next": url}}
 
     def answer(self, call: Call) -> Reply:
         """Search the listings of the book, or of the card, that ``q`` names."""

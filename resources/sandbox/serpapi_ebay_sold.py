@@ -5,6 +5,7 @@ shape: ``price`` is an object, nothing found is an ``error`` with status 200. On
 lacks ``sold_date``. Without ``Sold``, as from the vendor, the listings are copies on offer.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from resources.sandbox import credential
@@ -32,6 +33,8 @@ class SerpApiEbaySold(Vendor):
     source = "serpapi_ebay_sold"
     path = "/search.json"
     lacks = 0.04
+    faults = frozenset({"quota_exceeded"})
+    listings = "organic_results"
 
     def refusal(self, call: Call) -> Reply | None:
         """Refuse a missing or wrong key."""
@@ -43,6 +46,16 @@ class SerpApiEbaySold(Vendor):
         """Answer that the requests come too fast."""
         message = "Too many requests: you exceed the throughput of your plan."
         return Reply(429, {"error": message}, {"Retry-After": "1"})
+
+    def failing(self, kind: str) -> Reply | None:
+        """Answer that the plan is used up."""
+        if kind != "quota_exceeded":
+            return None
+        return Reply(429, {"error": "Your account has run out of searches."})
+
+    def next_page(self, url: str) -> Mapping[str, Any]:
+        """Name it within the vendor's own paging."""
+        return {"serpapi_pagination": {"current": 1, "next": url}}
 
     def answer(self, call: Call) -> Reply:
         """Search the listings of the book that ``_nkw`` names."""

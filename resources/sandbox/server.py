@@ -102,7 +102,7 @@ def _token_endpoint(
         number = str(traffic.stats()["requests"][vendor.token_counter])
         if reply.status == 200 and (fault := faults.due(vendor.token_counter, number)):
             traffic.failed(vendor.token_counter, fault.kind)
-            return failing(fault, vendor.token_counter, request, reply)
+            return failing(fault, vendor, request, reply)
         traffic.replied(vendor.token_counter, reply.status, ())
         return _response(reply)
 
@@ -128,7 +128,7 @@ def _endpoint(vendor: Vendor, traffic: Traffic, faults: Faults, latency: float) 
             return _response(reply)
         if refusal := vendor.failing(fault.kind):
             return _response(refusal)
-        return failing(fault, vendor.source, request, reply)
+        return failing(fault, vendor, request, reply)
 
     return endpoint
 

@@ -72,6 +72,9 @@ class Vendor(ABC):
         method: By which it is asked.
         lacks: Share of the books that it has never heard of.
         is_metadata: Whether it tells metadata; some books are in no such source.
+        faults: Kinds of faults that it words in its own way (see `failing`): of those that not
+            every vendor has, the ones that it does.
+        listings: Name of the list that its pages hold; empty where it has no pages.
     """
 
     books: Mapping[str, Book]
@@ -81,6 +84,8 @@ class Vendor(ABC):
     method: ClassVar[str] = "GET"
     lacks: ClassVar[float] = 0.05
     is_metadata: ClassVar[bool] = False
+    faults: ClassVar[frozenset[str]] = frozenset()
+    listings: ClassVar[str] = ""
 
     def knows(self, key: str) -> bool:
         """Whether it has ever heard of the item with this natural key."""
@@ -101,6 +106,10 @@ class Vendor(ABC):
             kind: As in `faults.Kind`.
         """
         return None
+
+    def next_page(self, url: str) -> Mapping[str, Any]:
+        """Return the part of a document that names a next page."""
+        return {"next": url}
 
     @abstractmethod
     def answer(self, call: Call) -> Reply:

@@ -21,7 +21,7 @@ from resources.sources import wire
 if TYPE_CHECKING:
     from resources.sources.credentials import Credentials
 
-SourceKind = Literal["metadata", "sold", "ask", "offer", "rates"]
+SourceKind = Literal["metadata", "sold", "ask", "offer", "people", "image", "rates"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,15 +170,19 @@ class Source(ABC):
 
     Attributes:
         name: How the source is stored, such as ``open_library``.
-        kind: What it tells: ``metadata``, one kind of price, or exchange ``rates``.
+        kind: What it tells: ``metadata``, one kind of price, of ``people`` or an ``image``, or
+            exchange ``rates``.
         venue: Marketplace whose sales it reports: two sources may report the same sale. None
             where it reports none.
-        categories: Categories of items that it knows; none for one of rates.
+        categories: Categories of items that it knows, or kinds of people; none for one of rates.
         active_by_default: Whether it is asked without an operator switching it on.
         by_words: Whether it also answers to any words in the place of an item's key.
         base_url: Scheme, host and nothing that a request's path already has. An instance may
             have another one, to talk to the sandbox.
         rate_per_second: Requests a second that the vendor allows.
+        calls_a_day: Calls in a day that the vendor allows; None where it does not say.
+        allowance: Name of what several sources of one account share: their rate and their
+            calls of a day count together. None is a source of its own.
         cost_per_call_usd: What one successful call costs.
         freshness: How long an answer stays good.
         credential_names: Environment variables that it reads.
@@ -197,6 +201,8 @@ class Source(ABC):
     by_words: ClassVar[bool] = False
     base_url: str
     rate_per_second: ClassVar[float]
+    calls_a_day: ClassVar[int | None] = None
+    allowance: ClassVar[str | None] = None
     cost_per_call_usd: ClassVar[Decimal] = Decimal(0)
     freshness: ClassVar[timedelta]
     licence: ClassVar[Licence]

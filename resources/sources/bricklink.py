@@ -100,6 +100,8 @@ class BrickLink(Source):
     categories = ("minifigure",)
     base_url = "https://api.bricklink.com"
     rate_per_second = 1.0
+    calls_a_day = 5_000
+    allowance = "bricklink"
     cost_per_call_usd = Decimal(0)
     credential_names = _KEYS
     licence = Licence(

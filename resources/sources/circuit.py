@@ -72,7 +72,7 @@ class Circuit:
     def status(self) -> CircuitStatus:
         """Return the state as it is now."""
         limits = self._limits
-        left = limits.open_until - time.monotonic()
+        left = self._seconds_left()
         state: CircuitState = "closed"
         if limits.openings:
             state = "open" if left > 0 else "half-open"
@@ -85,12 +85,18 @@ class Circuit:
         Raises:
             CircuitOpen: It is; the sentence says until when.
         """
-        if self._limits.openings and self._limits.open_until > time.monotonic():
+        if self._limits.openings and self._seconds_left() > 0:
             status = self.status()
             raise CircuitOpen(
                 f"failed {status.failures} times in a row and is {status}; nothing was sent, "
                 "and the next run after that asks again"
             )
+
+    def _seconds_left(self) -> float:
+        """Return for how long an open circuit lets nothing through; 0 or less when it may."""
+        left = self._limits.open_until - time.monotonic()
+        # The clock starts again with the machine: an end beyond the longest one is from before.
+        return left if left <= LONGEST_OPEN_SECONDS else 0.0
 
     def trial(self) -> "Trial":
         """Return what takes one attempt through the circuit."""

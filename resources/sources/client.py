@@ -16,7 +16,7 @@ import random
 import ssl
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -36,6 +36,7 @@ from resources.sources.base import (
     UnreadableBody,
 )
 from resources.sources.circuit import Circuit, CircuitStatus, Trial
+from resources.sources.connections import keep_cheaply
 from resources.sources.credentials import Credentials, redact_query
 from resources.sources.limits import SharedLimits
 from resources.sources.pacer import Pacer
@@ -189,6 +190,7 @@ class SourceClient:
         self._backoff_seconds = backoff_seconds
         self._limits_directory = limits_directory
         self._lanes: dict[str, _Lane] = {}
+        self._paces: dict[str, tuple[SharedLimits, Pacer]] = {}
 
     def __repr__(self) -> str:
         """Name the client without what it knows."""
@@ -208,6 +210,8 @@ class SourceClient:
         for lane in self._lanes.values():
             await lane.http.aclose()
             lane.limits.close()
+        for limits, _ in self._paces.values():
+            limits.close()
 
     async def ask_many(
         self, pairs: Iterable[tuple[Source, ItemQuery]]
@@ -284,12 +288,11 @@ class SourceClient:
                 source = copy.copy(source)
                 source.base_url = base_url.rstrip("/")
             stored = self._label_prefix + source.name
-            directory = self._limits_directory
-            limits = SharedLimits(None if directory is None else directory / stored)
+            limits = self._limits(stored)
             lane = self._lanes[source.name] = _Lane(
                 source,
                 limits,
-                Pacer(self._rates.get(source.name, source.rate_per_second), limits),
+                self._pacer(source, limits),
                 Circuit(stored, limits),
                 asyncio.Semaphore(MAX_CONNECTIONS),
                 httpx.AsyncClient(
@@ -304,11 +307,26 @@ class SourceClient:
                     ),
                 ),
             )
+            keep_cheaply(lane.http)
             try:
                 lane.auth = source.auth(self._credentials)
             except SourceError as failure:
                 lane.closed = str(failure)
         return self._lanes[source.name]
+
+    def _limits(self, name: str) -> SharedLimits:
+        directory = self._limits_directory
+        return SharedLimits(None if directory is None else directory / name)
+
+    def _pacer(self, source: Source, limits: SharedLimits) -> Pacer:
+        """Return the pacer of a source: its own, or that of all who share its allowance."""
+        rate = self._rates.get(source.name, source.rate_per_second)
+        if source.allowance is None:
+            return Pacer(rate, limits)
+        if source.allowance not in self._paces:
+            shared = self._limits(self._label_prefix + source.allowance)
+            self._paces[source.allowance] = (shared, Pacer(rate, shared))
+        return self._paces[source.allowance][1]
 
     async def _answer(self, lane: _Lane, query: ItemQuery, record: _Record) -> Answer:
         """Ask until there is an answer or no point in asking again.
@@ -389,7 +407,8 @@ class SourceClient:
                             "was sent, so check the source's address"
                         )
                     await trial.enter()
-                    await lane.pacer.turn()
+                    granted = await lane.pacer.turn()
+                    trace.leaves = functools.partial(lane.pacer.sent, granted)
                     # While we waited, another request may have learnt that asking is useless.
                     if lane.closed is not None:
                         await trial.abandon()
@@ -401,7 +420,8 @@ class SourceClient:
                     total = lane.source.total_timeout
                     deadline.reschedule(asyncio.get_running_loop().time() + total)
 
-                request.extensions |= {"turn": turn, "trace": _NotBeforeAsked()}
+                trace = _Wire()
+                request.extensions |= {"turn": turn, "trace": trace}
                 record.response = await self._send(lane, request, record)
         except TimeoutError:
             raise Outage(
@@ -457,8 +477,10 @@ class SourceClient:
         raise PermanentError(f"redirects more than {MAX_REDIRECTS} times")
 
 
-class _NotBeforeAsked:
-    """Refuses an answer that was there before its question was sent.
+class _Wire:
+    """Looks at what goes over the wire: when a request leaves, and what was there before.
+
+    Refuses an answer that was there before its question was sent.
 
     A vendor that sends more than it announced leaves the rest in httpcore's buffer, where it
     would be taken for the answer to the next question on that connection, about another item.
@@ -468,9 +490,12 @@ class _NotBeforeAsked:
 
     def __init__(self) -> None:
         self._went_round = False
+        self.leaves: Callable[[], Awaitable[None]] | None = None
 
     async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
-        if event == "http11.receive_response_headers.started":
+        if event == "http11.send_request_headers.complete" and self.leaves is not None:
+            await self.leaves()
+        elif event == "http11.receive_response_headers.started":
             self._went_round = False
             asyncio.get_running_loop().call_soon(self._go_round)
         elif event == "http11.receive_response_headers.complete" and not self._went_round:

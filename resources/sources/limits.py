@@ -149,8 +149,8 @@ class SharedLimits:
         """Whether other processes have sent as well, a moment ago."""
         return self._cells[10] > self.last_send
 
-    def add_send(self, moment: float) -> None:
-        """Remember a send, and that more than one process sends."""
+    def add_send(self, moment: float) -> int:
+        """Remember a send, and that more than one process sends; return its number."""
         sender = os.getpid()
         if self._cells[9] not in (0, sender) and moment - self.last_send < _CROWD_SECONDS:
             self._cells[10] = moment + _CROWD_SECONDS
@@ -159,6 +159,12 @@ class SharedLimits:
         # The time first: whoever is killed in between has not counted it.
         self._cells[_FIRST_SEND + count % SENDS_KEPT] = moment
         self._cells[3] = count + 1
+        return count
+
+    def move_send(self, number: int, moment: float) -> None:
+        """Correct the time of a send by its number, while it is remembered."""
+        if int(self._cells[3]) - number <= SENDS_KEPT:
+            self._cells[_FIRST_SEND + number % SENDS_KEPT] = moment
 
     # --- the circuit (`circuit`) -------------------------------------------------------------
 

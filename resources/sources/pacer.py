@@ -7,13 +7,14 @@ the last one ended.
 
 import asyncio
 import time
+from dataclasses import dataclass
 
 from resources.sources.limits import SENDS_KEPT, SharedLimits
 
 # The vendor counts what arrives, we count what leaves; what lies between varies. So requests
 # are sent a little wider apart than allowed, and any N of them within a little more time
 # than the vendor counts N in.
-_GRID_HEADROOM = 1.05
+_GRID_HEADROOM = 1.04
 _WINDOW_HEADROOM = 1.04
 # Several processes are late each in its own way, and what one sends late falls together with
 # what another one sends in time.
@@ -21,6 +22,18 @@ _CROWDED_HEADROOM = 1.05
 
 _CAUGHT_UP_SECONDS = 0.2
 """Of a longer stall only this is caught up on: a burst is what a vendor's limit is against."""
+
+
+_LATE_SECONDS = 0.002
+"""What is later by less is well within the room that the window leaves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A request that may be sent now: its number, and when that was granted."""
+
+    number: int
+    granted_at: float
 
 
 class Pacer:
@@ -44,7 +57,7 @@ class Pacer:
         self._window = _WINDOW_HEADROOM * self._allowed / rate
         self._turns = asyncio.Lock()
 
-    async def turn(self) -> None:
+    async def turn(self) -> "Turn":
         """Wait for the next turn; within a process first come first served."""
         limits = self._limits
         asked = time.monotonic()
@@ -57,9 +70,18 @@ class Pacer:
                         # it is asked for.
                         due = max(limits.next_turn, asked, now - _CAUGHT_UP_SECONDS)
                         limits.next_turn = due + self._interval * self._headroom()
-                        limits.add_send(now)
-                        return
+                        return Turn(limits.add_send(now), now)
                 await asyncio.sleep(wait)
+
+    async def sent(self, turn: "Turn") -> None:
+        """Say that the request of a turn has left just now.
+
+        Between the turn and the wire a busy process may lose time, and what it then sends at
+        once a vendor counts together. So what follows is counted from when it really left.
+        """
+        if time.monotonic() - turn.granted_at > _LATE_SECONDS:
+            async with self._limits.locked() as now:
+                self._limits.move_send(turn.number, now)
 
     async def hold(self, seconds: float) -> None:
         """Grant no turn for this long: the vendor asked all of us to wait."""

@@ -3,6 +3,7 @@ import pytest
 import sqlalchemy as sa
 
 from pricing_assets.checks.source_results import evaluate
+from pricing_assets.core.answers import ListingKind
 from pricing_assets.schema import tables as t
 from resources.database import Database
 from tests.examples import ASKS, DAY, NOON, SOLD, commit, listing, reply, scan
@@ -95,6 +96,25 @@ def test_a_source_that_goes_silent_withdraws_nothing(database: Database) -> None
     assert open_asks(database) == 20
     asks(database, 3, range(0), books=range(5, 9))
     assert open_asks(database) == 16
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"), [(ASKS, "ask"), ("booksrun", "offer")], ids=["asks", "bids"]
+)
+@pytest.mark.parametrize(
+    ("left", "stays"), [(0, True), (1, True), (2, False)], ids=["nothing", "a cut page", "half"]
+)
+def test_what_a_broken_source_no_longer_shows_is_not_gone(
+    database: Database, source: str, kind: ListingKind, left: int, stays: bool
+) -> None:
+    scan(database, *BOOKS)
+    shown = [listing(str(place), "9.00", kind) for place in range(4)]
+    commit(database, *(reply(book, source, NOON, listings=shown) for book in BOOKS))
+    later = [reply(book, source, NOON + DAY, listings=shown[:left]) for book in BOOKS]
+    commit(database, *later, run_id="later")
+    listings = t.price_listings
+    gone = database.rows(sa.select(listings.c.id).where(listings.c.superseded_at.is_not(None)))
+    assert len(gone) == (0 if stays else 2 * len(BOOKS))
 
 
 def test_the_check_runs_with_the_asset_and_warns_only(platform: Platform) -> None:

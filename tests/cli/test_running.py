@@ -67,7 +67,8 @@ def test_run_shows_progress_and_what_it_cost(ran: Ran) -> None:
     assert "raw scans" in ran.output
     assert "13 scans are pending" in ran.output
     last = ran.output.splitlines()[-1]
-    assert last.startswith("60 calls made for $0.05 (0 failed), 5 saved")
+    # 60 about the books, and 7 about their authors.
+    assert last.startswith("67 calls made for $0.05 (0 failed), 5 saved")
     assert "Run " in last
     assert (ran.home / "inbox" / "done" / "more.txt").is_file()
 
@@ -83,7 +84,7 @@ def test_status_as_json_has_every_number(invoke: Invoke) -> None:
     assert 0 <= state["in_training"] <= 12
     assert 0 < state["mean_training_quality"] <= 1
     assert sum(state["tiers"].values()) == 12
-    assert state["calls"]["made"] == 60
+    assert state["calls"]["made"] == 67
     assert state["calls"]["saved"] == 5
     assert state["calls"]["cost_usd"] > 0
 
@@ -92,7 +93,7 @@ def test_status_in_words_says_that_it_is_simulated(invoke: Invoke) -> None:
     shown = invoke("status").output
     assert "simulated" in shown
     assert "13 accepted, 1 rejected, 0 pending" in shown
-    assert "60 made" in shown
+    assert "67 made" in shown
 
 
 def test_scans_of_another_user_are_not_shown(invoke: Invoke) -> None:

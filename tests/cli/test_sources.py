@@ -1,9 +1,12 @@
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from resources.sources import circuit
+from resources.sources.limits import SharedLimits
 from tests.runs import pricing_here
 
 
@@ -75,3 +78,31 @@ def test_an_unknown_name_ends_with_2_and_the_close_ones(home: Path) -> None:
     done = pricing_here("sources", "enable", "open_libary")
     assert done.returncode == 2
     assert "did you mean sandbox:open_library?" in done.stderr
+
+
+def test_a_source_that_is_left_in_peace_is_shown_with_reason_and_end(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(circuit, "FAILING_SECONDS", 0.0)
+
+    async def fail() -> None:
+        limits = SharedLimits(home / "limits" / "sandbox:booksrun")
+        for _ in range(circuit.FAILURES_TO_OPEN):
+            trial = circuit.Circuit("sandbox:booksrun", limits).trial()
+            await trial.enter()
+            await trial.fail()
+        limits.close()
+
+    assert listed()["sandbox:booksrun"]["circuit"] is None
+    asyncio.run(fail())
+    shown = listed()["sandbox:booksrun"]["circuit"]
+    assert (shown["state"], shown["failures"]) == ("open", circuit.FAILURES_TO_OPEN)
+    assert shown["tried_again_at"]
+    (found,) = json.loads(pricing_here("status", "--json").stdout)["circuits"]
+    assert found["source"] == "sandbox:booksrun"
+    for command in (("sources", "list"), ("status",)):
+        said = pricing_here(*command).stdout
+        assert f"failed {circuit.FAILURES_TO_OPEN} times in a row" in said, command
+        assert "tried again" in said
+    monkeypatch.setenv("PRICING_PROFILE", "live")
+    assert json.loads(pricing_here("status", "--json").stdout)["circuits"] == []

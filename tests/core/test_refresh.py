@@ -41,6 +41,7 @@ def planned(
         {
             "item_id": [c.item for c in candidates],
             "source": [c.source for c in candidates],
+            "allowance": [ALLOWANCES.get(c.source, c.source) for c in candidates],
             "reason": ["stale"] * len(candidates),
             "next_due_at": pa.array(
                 [NOW - timedelta(days=c.overdue_days) for c in candidates],
@@ -60,8 +61,14 @@ def planned(
     return [(row["item_id"], row["source"], row["longest_waiting"]) for row in rows]
 
 
-LIMITS = {"free": None, "paid": None, "limited": 4}
-COSTS = {"free": Decimal(0), "paid": Decimal("0.004"), "limited": Decimal("0.001")}
+LIMITS = {"free": None, "paid": None, "limited": 4, "sharing": 4}
+COSTS = {
+    "free": Decimal(0),
+    "paid": Decimal("0.004"),
+    "limited": Decimal("0.001"),
+    "sharing": Decimal("0.001"),
+}
+ALLOWANCES = {"limited": "account", "sharing": "account"}
 
 
 @st.composite
@@ -96,7 +103,7 @@ def test_a_plan_keeps_its_places_its_reserve_and_the_budgets(
     plan = planned(candidates, places)
     by_key = {(c.item, c.source): c for c in candidates}
     assert len(plan) == len({entry[:2] for entry in plan}) <= places
-    assert sum(source == "limited" for _, source, _ in plan) <= 4
+    assert sum(source in ALLOWANCES for _, source, _ in plan) <= 4
     reserved = [by_key[entry[:2]] for entry in plan if entry[2]]
     assert len(reserved) <= places // PLACES_A_RESERVED_ONE
     best = [by_key[entry[:2]] for entry in plan if not entry[2]]

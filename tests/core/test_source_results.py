@@ -6,6 +6,7 @@ from pricing_assets.core.source_results import (
     FAR_FEWER,
     MIN_CALLS,
     is_far_fewer,
+    tells_far_fewer,
     tells_nothing,
     usual_per_call,
 )
@@ -40,3 +41,11 @@ def test_far_fewer_needs_calls_and_a_history(calls: int, results: int, usual: fl
 )
 def test_what_tells_nothing(items: int, vanished: int, silent: bool) -> None:
     assert tells_nothing(items, vanished) is silent
+
+
+@pytest.mark.parametrize(
+    ("items", "before", "now", "fewer"),
+    [(9, 90, 0, False), (10, 100, 30, False), (10, 100, 29, True), (10, 10, 10, False)],
+)
+def test_what_tells_far_fewer(items: int, before: int, now: int, fewer: bool) -> None:
+    assert tells_far_fewer(items, before, now) is fewer

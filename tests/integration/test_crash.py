@@ -169,7 +169,7 @@ def test_two_kills_lose_nothing_and_ask_nothing_again(
     )
     assert again_of_metadata <= MAX_TAKEN < at_first_kill
     # Every answer is on record once, under the run that paid for it.
-    assert platform.count(t.api_calls) == CALLS
+    assert platform.count_item_calls() == CALLS
     runs = platform.rows(sa.select(t.api_calls.c.run_id).distinct())
     assert len(runs) == 3
     assert platform.count(t.scans, t.scans.c.processed_at.is_(None)) == 0
@@ -189,7 +189,7 @@ def test_two_runs_at_once_ask_nothing_twice(platform: Platform) -> None:
     counts = asked(platform.settings.sandbox_url or "")
     assert len(counts) == 60 * len(SANDBOX_SOURCES)
     assert set(counts.values()) == {1}
-    assert platform.count(t.api_calls) == counts.total()
+    assert platform.count_item_calls() == counts.total()
     assert platform.count(t.scans) == 60
     assert platform.count(t.scans, t.scans.c.processed_at.is_(None)) == 0
 
@@ -307,7 +307,7 @@ def test_the_other_process_goes_on_when_one_is_killed(wide_platform: Platform) -
     assert counts.total() - len(codes) <= MAX_TAKEN, "more than was in flight was asked again"
     again = {isbn for (_, isbn), times in counts.items() if times > 1}
     assert not again & {row.natural_key for row in committed}
-    assert wide_platform.count(t.api_calls) == len(codes)
+    assert wide_platform.count_item_calls() == len(codes)
 
 
 def test_a_kill_between_storing_and_moving_a_file_adds_nothing(platform: Platform) -> None:

@@ -15,9 +15,17 @@ from sqlalchemy.engine import make_url
 
 from pricing_assets.loading import load_training_set
 from pricing_assets.schema import tables as t
-from pricing_assets.store.status import call_counts
 from resources import sandbox
-from tests.runs import SANDBOX_SOURCES, Platform, asked, evaluation, isbns, metadata, reasons
+from tests.runs import (
+    SANDBOX_SOURCES,
+    SOURCES_OF_PEOPLE,
+    Platform,
+    asked,
+    evaluation,
+    isbns,
+    metadata,
+    reasons,
+)
 
 BOOKS = isbns(80)
 CANARY = "canary-9f3c"
@@ -35,10 +43,10 @@ crossed = pytest.mark.parametrize(
 )
 
 
-def calls(platform: Platform, run_id: str | None = None) -> int:
-    with platform.database() as database:
-        made: int = call_counts(database, run_id)["made"]
-    return made
+def calls(platform: Platform, run_id: str) -> int:
+    """How many calls about items a run made."""
+    made = t.api_calls.c
+    return platform.count(t.api_calls, made.item_id.is_not(None), made.run_id == run_id)
 
 
 def requests_made(url: str) -> Counter[str]:
@@ -64,7 +72,7 @@ def test_from_scans_to_a_training_set(platform: Platform) -> None:
         )
     )
     assert {row.source.removeprefix("sandbox:"): row.sent for row in attempts} == {
-        source: sent[source] for source in SANDBOX_SOURCES
+        source: sent[source] for source in (*SANDBOX_SOURCES, *SOURCES_OF_PEOPLE)
     }
     assert reasons(platform, first.run_id) == {
         "new": len(SANDBOX_SOURCES) * len(BOOKS),
@@ -138,7 +146,7 @@ def test_every_materialization_shows_its_rows_a_preview_and_a_plot(platform: Pla
             shown[event.materialization.asset_key.to_user_string()] = {
                 name: value.value for name, value in event.materialization.metadata.items()
             }
-    assert len(shown) == 8
+    assert len(shown) == 9
     for asset, values in shown.items():
         count = values.get("dagster/row_count", values.get("dagster/partition_row_count"))
         assert isinstance(count, int), asset

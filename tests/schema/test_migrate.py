@@ -58,6 +58,37 @@ def test_upgrading_again_changes_nothing(database: Database) -> None:
     assert differences(database) == []
 
 
+def test_the_ledger_of_an_older_version_is_kept(empty: Database) -> None:
+    config = Config()
+    config.set_main_option("script_location", "pricing_assets.schema:migrations")
+    with empty.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0006")
+    at = "2026-10-20T12:00:00+00:00"
+    change(
+        empty,
+        "INSERT INTO data_sources (name, kind, categories, rate_per_second, cost_per_call_usd, "
+        "freshness_days, licence) VALUES ('s', 'sold', '[]', 1, 0.004, 1, '{}')",
+    )
+    change(
+        empty,
+        "INSERT INTO items (id, category, natural_key, created_at, updated_at) "
+        f"VALUES ('i', 'book', 'k', '{at}', '{at}')",
+    )
+    change(
+        empty,
+        "INSERT INTO api_calls (source, item_id, run_id, requested_at, result, attempts, "
+        "latency_ms, size_bytes, cost_usd) "
+        f"VALUES ('s', 'i', 'r', '{at}', 'found', 1, 2, 3, 0.004)",
+    )
+    upgrade(empty)
+    assert differences(empty) == []
+    (call,) = rows(empty, t.api_calls)
+    assert (call["item_id"], call["person_id"], str(call["cost_usd"])) == ("i", None, "0.004000")
+    with pytest.raises(sa.exc.IntegrityError, match="subject"):
+        change(empty, "UPDATE api_calls SET item_id = NULL")
+
+
 def test_processes_may_upgrade_at_once(database_url: DatabaseUrl) -> None:
     processes = [
         subprocess.Popen(

@@ -11,7 +11,7 @@ from pricing_assets.store.decisions import decide, next_reasons
 from pricing_assets.store.intake import pending_count
 from pricing_assets.store.queue import finish_scans
 from resources.database import Database
-from tests.examples import DAY, NOON, SOLD, book, commit, reply, rows, scan
+from tests.examples import ASKS, DAY, NOON, SOLD, book, commit, reply, rows, scan
 
 MIDNIGHT = datetime(NOON.year, NOON.month, NOON.day, tzinfo=UTC) + DAY
 ZONES = ("UTC", "America/Los_Angeles", "Asia/Kolkata", "Europe/Berlin")
@@ -36,7 +36,7 @@ def test_calls_beyond_the_days_budget_are_put_off_to_the_next_day(database: Data
     limit(database, daily_call_budget=2)
     scan(database, 1, 2, 3, 4)
     assert sold_reasons(database, "run") == {"new": 2, "budget": 2}
-    assert budgets(database, now=NOON)[SOLD] == Budget(0, MIDNIGHT)
+    assert budgets(database, now=NOON)[SOLD] == Budget(0, MIDNIGHT, SOLD)
     assert finish_scans(database, now=NOON) == 0
     # The first two wait for their answers.
     assert pending_count(database, now=MIDNIGHT - timedelta(microseconds=1)) == 2
@@ -67,6 +67,41 @@ def test_what_was_spent_today_counts_by_attempts(database: Database) -> None:
         sa.update(t.api_calls).values(attempts=3).where(t.api_calls.c.requested_at == NOON)
     )
     assert budgets(database, now=NOON)[SOLD].calls == 2
+
+
+def test_sources_of_one_allowance_spend_one_budget(database: Database) -> None:
+    shared = (SOLD, ASKS)
+    database.execute(
+        sa.update(t.data_sources)
+        .values(allowance="account")
+        .where(t.data_sources.c.name.in_(shared))
+    )
+    limit(database, daily_call_budget=5)
+    scan(database, 1, 2, 3, 4)
+    decided = decide(database, now=NOON, run_id="run")
+    asked = {c.source: c.calls for c in decided.counts if (c.action, c.reason) == ("ask", "new")}
+    assert sum(asked[source] for source in shared) == 5
+    assert asked["open_library"] == 4
+    left = budgets(database, now=NOON)
+    assert {name: left[name] for name in shared} == dict.fromkeys(
+        shared, Budget(0, MIDNIGHT, "account")
+    )
+    # First come, first served: the first two scans ask both.
+    first, second, third, fourth = (
+        {source for source in shared if f"|ask:{source}:new|" in decision["reasons"]}
+        for decision in rows(database, t.enrichment_decisions)
+    )
+    assert first == second == set(shared)
+    assert third == {ASKS}
+    assert fourth == set()
+    commit(database, reply(1, SOLD, NOON), reply(1, ASKS, NOON))
+    assert budgets(database, now=NOON)[ASKS].calls == 0
+
+
+def test_a_budget_that_cannot_run_out_changes_no_decision(database: Database) -> None:
+    scan(database, 1, 2)
+    limit(database, daily_call_budget=2)
+    assert sold_reasons(database, "run") == {"new": 2}
 
 
 def test_a_budget_in_dollars_is_calls_at_their_price(database: Database) -> None:

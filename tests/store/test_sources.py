@@ -130,3 +130,31 @@ def test_an_unknown_name_is_answered_with_the_close_ones(database: Database) -> 
         UnknownSource, match="ebay_browse, ebay_marketplace_insights, ecb, frankfurter"
     ):
         stored_name(database, "zzz", "")
+
+
+def test_sources_of_one_account_are_stored_with_its_allowance_also_where_they_were_before(
+    database: Database,
+) -> None:
+    table = t.data_sources
+    names = [name for name, s in registered_sources().items() if s.allowance == "bricklink"]
+    assert names == ["bricklink_catalogue", "bricklink_sold", "bricklink_stock"]
+    ours = table.c.name.in_(names)
+
+    def stored() -> list[tuple[str | None, int | None]]:
+        found = database.rows(sa.select(table).where(ours).order_by(table.c.name))
+        return [(row.allowance, row.daily_call_budget) for row in found]
+
+    def register_again() -> None:
+        register_sources(database, registered_sources(), "")
+
+    assert stored() == [("bricklink", 5_000)] * 3
+    # As a database was before there were allowances, with one budget that was set.
+    database.execute(sa.update(table).where(ours).values(allowance=None, daily_call_budget=None))
+    one = table.c.name == "bricklink_sold"
+    database.execute(sa.update(table).where(one).values(daily_call_budget=900))
+    register_again()
+    assert stored() == [("bricklink", 5_000), ("bricklink", 900), ("bricklink", 5_000)]
+    # What an operator lifts stays lifted.
+    database.execute(sa.update(table).where(ours).values(daily_call_budget=None))
+    register_again()
+    assert stored() == [("bricklink", None)] * 3

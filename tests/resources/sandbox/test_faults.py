@@ -1,3 +1,4 @@
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -11,12 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resources.sandbox import credential
+from pricing_assets.core.answers import Answer, ItemQuery
+from resources.sandbox import base_path, credential
 from resources.sandbox.catalogue import bundled_catalogue
 from resources.sandbox.faults import FaultPlan, Faults, UnreadableFaults, read_faults
 from resources.sandbox.market import Market
 from resources.sandbox.process import SandboxDidNotStart, SandboxProcess
 from resources.sandbox.searchapi_ebay_sold import SearchApiEbaySold
+from resources.sources import registered_sources
+from resources.sources.client import Reply, SourceClient
+from resources.sources.credentials import Credentials
+from tests.resources.sources.conftest import book as book_query
+from tests.resources.sources.conftest import item as item_query
 
 QUESTIONS = [str(number) for number in range(400)]
 
@@ -70,7 +77,7 @@ def test_a_question_that_is_asked_again_succeeds_unless_that_is_forbidden(
         ("faults: {openlibrary: [{kind: reset, every: 2}]}", "faults.openlibrary: no such source"),
         (
             "faults: {open_library: [{kind: expired_token, every: 2}]}",
-            "faults.open_library[0].kind: only ebay_browse can have expired_token",
+            "faults.open_library[0].kind: only ebay_browse, ebay_marketplace_insights can have ",
         ),
         (
             "faults: {open_library: [{kind: reset, share: 0.6}, {kind: timeout, share: 0.6}]}",
@@ -258,3 +265,75 @@ def test_quotas_tokens_and_pages(tmp_path: Path) -> None:
         ]
         assert [answer.status_code for answer in answers] == [401, 200]
         assert answers[0].json()["errors"][0]["errorId"] == 1001
+
+
+PAGED = ("ebay_browse", "ebay_marketplace_insights", "searchapi_ebay_sold", "serpapi_ebay_sold")
+WITH_A_QUOTA = (
+    *PAGED, "booksrun", "bookscouter", "bricklink_catalogue", "bricklink_sold",
+    "bricklink_stock", "google_books",
+)  # fmt: skip
+
+
+def ask(url: str, name: str, *queries: ItemQuery) -> list[Reply]:
+    """What the source's own client makes of it."""
+    source = registered_sources()[name]
+
+    async def scenario() -> list[Reply]:
+        async with SourceClient(
+            Credentials({key: credential(key) for key in source.credential_names}),
+            base_urls={name: url + base_path(name)},
+            rate_overrides={name: 300},
+            backoff_seconds=0.01,
+        ) as client:
+            return [await client.ask(source, query) for query in queries]
+
+    return asyncio.run(scenario())
+
+
+def test_every_vendor_with_a_quota_says_in_its_own_words_that_it_is_used_up(
+    tmp_path: Path,
+) -> None:
+    quota = [{"kind": "quota_exceeded", "every": 1, "permanent": True}]
+    with sandbox(tmp_path, **dict.fromkeys(WITH_A_QUOTA, quota)) as server:
+        for name in WITH_A_QUOTA:
+            known = registered_sources()[name].categories[0] == "book"
+            query = book_query(SELLING) if known else item_query("minifigure", "sw0010")
+            first, second = ask(server.url, name, query, query)
+            assert first.result == "error", name
+            # It is not asked again: the day's calls are used up.
+            assert second.postponed, (name, first.error)
+        assert server.stats()["faults"] == {name: {"quota_exceeded": 1} for name in WITH_A_QUOTA}
+
+
+def test_every_vendor_with_pages_may_show_one_twice_or_name_a_next_one_for_ever(
+    tmp_path: Path,
+) -> None:
+    pages = [{"kind": "endless_next", "every": 2}, {"kind": "duplicate_page", "every": 1}]
+    token = [{"kind": "expired_token", "every": 3}, *pages]
+    of_ebay = ("ebay_browse", "ebay_marketplace_insights")
+    others = [isbn for isbn in ISBNS if isbn != SELLING]
+    queries = [book_query(isbn) for isbn in (SELLING, *others[:2])]
+    faults = dict.fromkeys(PAGED, pages) | dict.fromkeys(of_ebay, token)
+    with sandbox(tmp_path, **faults) as server:
+        # Asked again, a question has no fault.
+        befallen, calm = (
+            {name: ask(server.url, name, *queries) for name in PAGED} for _ in range(2)
+        )
+        made = server.stats()["faults"]
+    assert made == {
+        name: {"endless_next": 1, "duplicate_page": 1 + (name not in of_ebay)}
+        | ({"expired_token": 1} if name in of_ebay else {})
+        for name in PAGED
+    }
+    for name in PAGED:
+        answers = [[reply.answer for reply in replies[name]] for replies in (befallen, calm)]
+        assert None not in answers[1], name
+        for was, is_now in zip(*answers, strict=True):
+            assert was is not None
+            assert is_now is not None
+            assert shown(was) == shown(is_now), name
+        assert any(answer and answer.listings for answer in answers[1]), name
+
+
+def shown(answer: Answer) -> set[tuple[str, Any]]:
+    return {(one.source_listing_id, one.price) for one in answer.listings}

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import pytest
 
 import resources.sandbox
 from pricing_assets.core.answers import ItemQuery
+from pricing_assets.core.people import name_key
 from resources.sandbox import base_path, credential, registered_vendors
 from resources.sandbox.bookscouter import DEALERS
 from resources.sandbox.catalogue import Book, bundled_catalogue
@@ -159,11 +161,54 @@ def test_what_a_vendor_does_not_know_is_not_found(url: str, name: str) -> None:
 @every_vendor
 def test_a_wrong_credential_is_refused(url: str, name: str) -> None:
     needed = set(SOURCES[name].credential_names) - set(SOURCES[name].optional_credential_names)
+    needed -= {"PRICING_CONTACT"}  # any will do
     for wrong in needed:
         item = example_of(SOURCES[name])
         reply = ask_for(url, name, item, {**CREDENTIALS, wrong: "not-the-sandbox"})
         assert (reply.result, reply.attempts) == ("error", 1)
         assert "not-the-sandbox" not in (reply.error or "")
+
+
+def person(kind: str, name: str) -> ItemQuery:
+    return ItemQuery("id", kind, name)
+
+
+def test_wikidata_tells_the_facts_of_a_well_known_author_and_calls_others_simulated(
+    url: str,
+) -> None:
+    known = ask_for(url, "wikidata", person("author", "J. K. Rowling"))
+    assert known.answer is not None, known.error
+    assert (known.answer.fields["born"], known.answer.problems) == ("1965-07-31", ())
+    assert known.answer.fields.get("awards") == 0
+    invented = next(
+        book.authors[0]
+        for book in CATALOGUE.values()
+        if "(simulated)" in book.authors[0] and VENDORS["wikidata"].knows(name_key(book.authors[0]))
+    )
+    told = ask_for(url, "wikidata", person("author", invented))
+    assert told.answer is not None
+    assert str(told.answer.fields["label"]).endswith("(simulated)")
+    assert ask_for(url, "wikidata", person("character", "J. K. Rowling")).result == "not_found"
+    assert ask_for(url, "wikidata", person("author", "Nobody Atall")).result == "not_found"
+
+
+def test_commons_tells_size_licence_and_whom_to_name_of_what_wikidata_points_to(url: str) -> None:
+    names = sorted({book.authors[0] for book in CATALOGUE.values()})[:12]
+    answers = [ask_for(url, "wikidata", person("author", name)).answer for name in names]
+    files = [str(a.fields["image"]) for a in answers if a and "image" in a.fields]
+    assert files
+    replies = [ask_for(url, "wikimedia_commons", person("author", file)) for file in files]
+    found = [r.answer.fields for r in replies if r.answer and r.result == "found"]
+    assert len(found) >= len(files) - 2
+    for fields in found:
+        assert set(fields) >= {"url", "width", "height", "mime", "licence", "attribution"}
+        assert "Simulated" in str(fields["url"])
+        assert "<" not in str(fields["attribution"])
+
+
+def test_wikimedia_refuses_whoever_names_no_contact(url: str) -> None:
+    answer = httpx.get(f"{url}/wikidata/w/api.php", headers={"User-Agent": "python"})
+    assert answer.status_code == 403
 
 
 @every_vendor
@@ -318,4 +363,28 @@ def test_names_are_those_of_the_vendor(url: str, name: str, folder: str, beyond:
     paths = (REFERENCE / "payloads" / folder).glob("[!_]*.json")
     theirs: list[Any] = [json.loads(path.read_text()) for path in paths]
     ours = json.loads(ask_for(url, name, BOUGHT.isbn13).body)
+    assert unknown_names(ours, theirs) <= beyond
+
+
+@needs_reference
+@pytest.mark.parametrize(
+    ("name", "item", "beyond"),
+    [
+        ("wikidata", person("author", "J. K. Rowling"), {".success"}),
+        (
+            "wikimedia_commons",
+            person("author", "Simulated portrait of J.K. Rowling.jpg"),
+            {".batchcomplete", ".query.pages[].pageid", ".query.pages[].imageinfo[].mime"},
+        ),
+    ],
+)
+def test_names_are_those_of_wikimedia(
+    url: str, name: str, item: ItemQuery, beyond: set[str]
+) -> None:
+    theirs = [
+        json.loads(re.sub(r'"(Q\d+|q\d+)":', '"Q":', path.read_text()))
+        for path in (REFERENCE / "payloads" / name).glob("[!_]*.json")
+    ]
+    body = ask_for(url, name, item).body.decode()
+    ours = json.loads(re.sub(r'"Q\d+":', '"Q":', body))
     assert unknown_names(ours, theirs) <= beyond

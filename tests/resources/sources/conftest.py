@@ -32,6 +32,7 @@ def example_of(source: Source) -> ItemQuery:
         ("card", "base1-4"),
         ("minifigure", "sw0001"),
         ("minifigure", "fig-000001"),
+        ("author", "Charles Dickens"),
     )
     items = (item(*key) for key in keys)
     return next(q for q in items if q.category in source.categories and source.covers(q))

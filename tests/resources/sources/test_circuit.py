@@ -224,6 +224,16 @@ def test_while_open_questions_are_answered_at_once_and_cost_nothing(tmp_path: Pa
     assert (status.source, status.state) == ("sandbox:searchapi_ebay_sold", "open")
 
 
+def test_an_end_from_before_the_machine_was_started_anew_holds_nothing_back() -> None:
+    limits = SharedLimits()
+    run(fail(limits, FAILURES_TO_OPEN))
+    circuit_ = circuit.Circuit("open_library", limits)
+    assert circuit_.status().state == "open"
+    limits.open_until += 10 * circuit.LONGEST_OPEN_SECONDS
+    assert circuit_.status().state == "half-open"
+    circuit_.check()
+
+
 @pytest.mark.parametrize("status", [200, 400, 404, 422, 429])
 def test_an_answer_that_we_do_not_like_opens_nothing(tmp_path: Path, status: int) -> None:
     vendor = Failing(status)  # with 200: a body that is not JSON

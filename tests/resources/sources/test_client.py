@@ -437,3 +437,34 @@ def test_one_sources_fault_is_not_anothers() -> None:
     results = {(reply.source, reply.result) for reply in replies}
     assert results == {("open_library", "found"), ("google_books", "error")}
     assert len(replies) == 10
+
+
+class _Account(OpenLibrary):
+    allowance = "account"
+
+
+class _Other(_Account):
+    name = "other"
+
+
+def test_sources_of_one_allowance_take_their_turns_together() -> None:
+    vendor = Vendor(JSONResponse({}))
+    sources = (_Account(), _Other())
+
+    async def scenario() -> None:
+        async with (
+            serving(vendor) as origin,
+            SourceClient(
+                CREDENTIALS,
+                base_urls={source.name: origin for source in sources},
+                rate_overrides={source.name: 50 for source in sources},
+            ) as client,
+        ):
+            pairs = [(source, book()) for source in sources for _ in range(12)]
+            async for reply in client.ask_many(pairs):
+                assert reply.result == "not_found"
+
+    asyncio.run(scenario())
+    times = sorted(vendor.times)
+    assert len(times) == 24
+    assert times[-1] - times[0] > 23 / 50 * 0.95

@@ -4,7 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from resources.sources.pacer import Pacer
+from resources.sources.limits import SharedLimits
+from resources.sources.pacer import Pacer, Turn
 
 
 def _turns(rate: float, count: int, stall_every: int = 0, stall: float = 0.0) -> list[float]:
@@ -62,6 +63,27 @@ def test_an_idle_time_is_not_caught_up_on() -> None:
         return time.monotonic() - started
 
     assert asyncio.run(scenario()) >= 0.19
+
+
+def test_what_left_late_is_counted_from_when_it_left() -> None:
+    async def scenario() -> tuple[float, float]:
+        limits = SharedLimits()
+        pacer = Pacer(50, limits)
+        async with limits.locked() as now:
+            numbers = [limits.add_send(now - 1.0 + place / 50) for place in range(50)]
+        # In time, and then a fifth of a second late.
+        await pacer.sent(Turn(numbers[0], time.monotonic()))
+        assert limits.nth_last_send(50) == now - 1.0
+        limits.move_send(numbers[0], now - 0.8)
+        await pacer.turn()
+        waited = time.monotonic() - now
+        await pacer.sent(Turn(numbers[1], time.monotonic() - 0.2))
+        # The turn above was one send more.
+        return waited, time.monotonic() - (limits.nth_last_send(50) or 0.0)
+
+    waited, ago = asyncio.run(scenario())
+    assert waited >= 0.24
+    assert 0 <= ago < 0.1
 
 
 def test_a_hold_stops_everyone() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 import resources.sources
 from pricing_assets.core.categories import CATEGORIES
+from pricing_assets.core.people import PERSON_KINDS, PERSON_SOURCES
 from resources.sources import registered_sources
 from resources.sources.base import Source
 
@@ -29,11 +30,14 @@ def test_every_source_is_found_and_complete() -> None:
         "rebrickable": "metadata",
         "searchapi_ebay_sold": "sold",
         "serpapi_ebay_sold": "sold",
+        "wikidata": "people",
+        "wikimedia_commons": "image",
     }
     for source in found.values():
         assert isinstance(source, Source)
         assert source.rate_per_second > 0
-        assert set(source.categories) <= set(CATEGORIES)
+        known = PERSON_KINDS if source.kind in PERSON_SOURCES else CATEGORIES
+        assert set(source.categories) <= set(known)
         assert (not source.categories) is (source.kind == "rates")
         assert source.base_url.startswith("https://")
         assert source.licence.note
@@ -46,11 +50,13 @@ def test_only_what_was_chosen_is_asked_unless_an_operator_switches_it_on() -> No
         "booksrun", "bricklink_catalogue", "bricklink_sold", "bricklink_stock", "ebay_browse",
         "ecb", "frankfurter", "google_books", "open_library", "pokemontcg", "rebrickable",
         "searchapi_ebay_sold",
+        "wikidata", "wikimedia_commons",
     }  # fmt: skip
 
 
 def test_an_answer_stays_good_as_long_as_its_kind_changes_slowly() -> None:
     days = {"metadata": 90, "sold": 30, "ask": 3, "offer": 7, "rates": 1}
+    days |= {"people": 180, "image": 180}
     for source in registered_sources().values():
         assert source.freshness == timedelta(days=days[source.kind]), source.name
 
