@@ -388,7 +388,7 @@ class ApiCall(Base):
     __table_args__ = (
         sa.UniqueConstraint("item_id", "source", "requested_at"),
         sa.UniqueConstraint("person_id", "source", "requested_at"),
-        sa.CheckConstraint("(item_id IS NULL) <> (person_id IS NULL)", name="subject"),
+        sa.CheckConstraint("item_id IS NULL OR person_id IS NULL", name="subject"),
         sa.Index("ix_api_calls_source_requested_at", "source", "requested_at"),
         sa.Index("ix_api_calls_run_id", "run_id"),
     )

@@ -85,8 +85,13 @@ def test_the_ledger_of_an_older_version_is_kept(empty: Database) -> None:
     assert differences(empty) == []
     (call,) = rows(empty, t.api_calls)
     assert (call["item_id"], call["person_id"], str(call["cost_usd"])) == ("i", None, "0.004000")
+    change(
+        empty,
+        "INSERT INTO people (id, kind, key, name, created_at, updated_at) "
+        f"VALUES ('p', 'author', 'k', 'n', '{at}', '{at}')",
+    )
     with pytest.raises(sa.exc.IntegrityError, match="subject"):
-        change(empty, "UPDATE api_calls SET item_id = NULL")
+        change(empty, "UPDATE api_calls SET person_id = 'p'")
 
 
 def test_processes_may_upgrade_at_once(database_url: DatabaseUrl) -> None:

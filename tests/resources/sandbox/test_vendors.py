@@ -348,7 +348,8 @@ def test_decodo_refuses_other_orders(url: str, body: bytes) -> None:
         ("ebay_marketplace_insights", "ebay_marketplace_insights", {
             ".limit", ".offset", ".itemSales[].buyingOptions", ".itemSales[].lastSoldDate",
             ".itemSales[].lastSoldPrice", ".itemSales[].totalSoldQuantity",
-            ".itemSales[].seller.username", ".itemSales[].bidCount",
+            ".itemSales[].seller.username", ".itemSales[].seller.feedbackPercentage",
+            ".itemSales[].bidCount",
         }),
         # The vendor's sample is no book; these are those of a book.
         ("decodo_amazon", "decodo_amazon", {

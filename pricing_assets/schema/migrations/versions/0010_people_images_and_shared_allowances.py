@@ -11,7 +11,8 @@ branch_labels = None
 depends_on = None
 
 _ID = sa.String(length=36)
-_SUBJECT = "(item_id IS NULL) <> (person_id IS NULL)"
+_OF_A_CALL = "item_id IS NULL OR person_id IS NULL"
+_OF_AN_IMAGE = "(item_id IS NULL) <> (person_id IS NULL)"
 
 
 def upgrade() -> None:
@@ -32,25 +33,23 @@ def upgrade() -> None:
     )
     op.add_column("data_sources", sa.Column("allowance", sa.String(length=64), nullable=True))
     with op.batch_alter_table("api_calls") as calls:
-        calls.alter_column("item_id", existing_type=_ID, nullable=True)
         calls.add_column(sa.Column("person_id", _ID, nullable=True))
         calls.create_foreign_key(op.f("fk_api_calls_person_id"), "people", ["person_id"], ["id"])
         calls.create_unique_constraint(
             op.f("uq_api_calls_person_id_source_requested_at"),
             ["person_id", "source", "requested_at"],
         )
-        calls.create_check_constraint(op.f("ck_api_calls_subject"), _SUBJECT)
+        calls.create_check_constraint(op.f("ck_api_calls_subject"), _OF_A_CALL)
 
 
 def downgrade() -> None:
     """Drop what was added, and the calls about people with it."""
-    op.execute("DELETE FROM api_calls WHERE item_id IS NULL")
+    op.execute("DELETE FROM api_calls WHERE person_id IS NOT NULL")
     with op.batch_alter_table("api_calls") as calls:
         calls.drop_constraint(op.f("ck_api_calls_subject"), type_="check")
         calls.drop_constraint(op.f("uq_api_calls_person_id_source_requested_at"), type_="unique")
         calls.drop_constraint(op.f("fk_api_calls_person_id"), type_="foreignkey")
         calls.drop_column("person_id")
-        calls.alter_column("item_id", existing_type=_ID, nullable=False)
     op.drop_column("data_sources", "allowance")
     op.drop_index("ix_items_people_pending", table_name="items")
     op.drop_column("items", "people_as_of")
@@ -127,7 +126,7 @@ def _create_images() -> None:
         sa.Column("attribution", sa.Text(), nullable=True),
         sa.Column("source", sa.String(length=64), nullable=False),
         sa.Column("observed_at", UtcDateTime(), nullable=False),
-        sa.CheckConstraint(_SUBJECT, name=op.f("ck_images_subject")),
+        sa.CheckConstraint(_OF_AN_IMAGE, name=op.f("ck_images_subject")),
         sa.ForeignKeyConstraint(["item_id"], ["items.id"], name=op.f("fk_images_item_id")),
         sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("fk_images_person_id")),
         sa.ForeignKeyConstraint(["source"], ["data_sources.name"], name=op.f("fk_images_source")),
