@@ -1,30 +1,37 @@
 """Building a month's training set from 10,000,000 observations of 1,000,000 items.
 
-Measured from the database to the published files, and set beside the same aggregation and a
-COPY by DuckDB alone, from Parquet: what is left is reading the database, the documents, the
-order and the hashes.
+Measured from the database to the published files, and set beside the same statements and COPY
+by DuckDB alone, from Parquet: what is left is reading the database, the documents, the hashes
+and the rules against leaks. Both give the same rows.
 """
 
-from datetime import timedelta
 from pathlib import Path
 
 import duckdb
-import pyarrow.parquet as pq
-import sqlalchemy as sa
 
 from benchmarks.running import Found, Place, Stopwatch
 from benchmarks.synthetic import NOW, load, load_items, new_database, settle
-from pricing_assets.core.comps import comps_sql
-from pricing_assets.core.evidence import AGGREGATES
+from pricing_assets.core.periods import month_end
+from pricing_assets.core.training import REPEATABLE, TABLES
 from pricing_assets.schema import tables as t
-from pricing_assets.store.training_set import build_month
+from pricing_assets.store.training_files import PARQUET, row_hash
+from pricing_assets.store.training_licences import licensed
+from pricing_assets.store.training_observations import copied_observations
+from pricing_assets.store.training_set import build_month, observe, read_known
+from pricing_assets.store.training_tables import derive
 from resources.compute import duckdb_connection
 from resources.database import Database
+from resources.snapshot import snapshot
 
 OBSERVATIONS = 10_000_000
 OBSERVATIONS_AN_ITEM = 10
 MONTH = "2026-10"
 """The month before the moment of the benchmarks: it has ended."""
+
+AS_OF = month_end(MONTH)
+
+RELATIONS = ("observations", "versions", "items", "accepted")
+"""What a build reads."""
 
 LISTINGS = """
     i + 1 AS id, item_id(i // {per_item}) AS item_id,
@@ -90,53 +97,45 @@ def ours(place: Place) -> Found:
                 database, MONTH, directory, now=NOW, policy="v1", sandbox=True, run_id="bench"
             )
         seconds.append(watch.seconds)
-    rows = build.manifest["rows"]
     size = sum(path.stat().st_size for path in build.path.iterdir())
     return Found(
         seconds[0],
-        {"sales": rows["sales"], "items": rows["examples"] + rows["rejected"]},
+        {table: build.manifest["tables"][table]["row_hash"] for table in REPEATABLE},
         {"unchanged_seconds": round(seconds[1], 2), "files_mib": round(size / 1024**2, 1)},
     )
 
 
 def duckdb_alone(place: Place) -> Found:
-    """Aggregate the same observations in DuckDB and COPY items and sales, from Parquet."""
-    listings = t.price_listings
-    database = Database(place.url)
-    source = place.directory / "observations.parquet"
+    """Make the same tables by DuckDB alone: the same statements over Parquet, and COPY."""
     with duckdb_connection() as duck:
-        _export(database, source)
-        until = (NOW.replace(day=1, hour=0) - timedelta(microseconds=1)).isoformat()
-        duck.execute(
-            f"CREATE VIEW observations AS SELECT * FROM read_parquet('{source}') "
-            f"WHERE observed_at <= TIMESTAMPTZ '{until}'"
-        )
+        _export(duck, Database(place.url), place.directory)
+    made = {table: place.directory / f"{table}.parquet" for table in REPEATABLE}
+    with duckdb_connection() as duck:
         with Stopwatch() as watch:
-            items, sales = (
-                _copied(duck, query, place.directory / f"{name}.parquet")
-                for name, query in (
-                    ("items", comps_sql("observations", AGGREGATES) + " ORDER BY item_id"),
-                    (
-                        "sold",
-                        "SELECT * FROM observations WHERE kind = 'sold' "
-                        f"ORDER BY item_id, {listings.c.source_listing_id.name}",
-                    ),
+            for relation in RELATIONS:
+                path = place.directory / f"known_{relation}.parquet"
+                duck.execute(f"CREATE VIEW {relation} AS FROM read_parquet('{path}')")
+            derive(duck, "v1", AS_OF)
+            for table, path in made.items():
+                order = ", ".join(TABLES[table].order)
+                duck.execute(
+                    f"COPY (SELECT * FROM {table} ORDER BY {order}) TO '{path}' ({PARQUET})"
                 )
-            )
-    return Found(watch.seconds, {"sales": sales, "items": items})
+        return Found(
+            watch.seconds,
+            {table: row_hash(duck, f"read_parquet('{path}')") for table, path in made.items()},
+        )
 
 
-def _export(database: Database, path: Path) -> None:
-    c = t.price_listings.c
-    statement = sa.select(
-        *(c.item_id, c.kind, c.price_usd, c.source, c.source_listing_id, c.sold_at),
-        *(c.observed_at, c.match_confidence, c.payload_sha256),
-    )
-    with pq.ParquetWriter(path, database.arrow_schema(statement)) as writer:
-        for batch in database.iter_arrow(statement, 100_000):
-            writer.write_batch(batch)
-
-
-def _copied(duck: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:
-    duck.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
-    return int(pq.read_metadata(path).num_rows)
+def _export(duck: duckdb.DuckDBPyConnection, database: Database, directory: Path) -> None:
+    """Write what a build reads to Parquet; not measured."""
+    by = licensed(database, sandbox=True, internal=False)
+    with (
+        snapshot(database) as known,
+        copied_observations(duck, known, directory / "copies"),
+    ):
+        observe(duck, AS_OF, by)
+        read_known(duck, known, AS_OF, by, [])
+        for relation in RELATIONS:
+            path = directory / f"known_{relation}.parquet"
+            duck.execute(f"COPY {relation} TO '{path}' (FORMAT parquet, COMPRESSION zstd)")

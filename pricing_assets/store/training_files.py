@@ -6,12 +6,11 @@ and the writer's settings and the rows of a group are pinned.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import duckdb
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pricing_assets.core.changes import COMPARED, changes_sql, no_changes_sql
@@ -32,7 +31,12 @@ from pricing_assets.core.training_page import page
 from pricing_assets.store.training_facts import facts
 
 ROW_GROUP_ROWS = 131_072
-"""Rows in a Parquet row group; pinned, for the bytes to repeat."""
+
+PARQUET = (
+    f"FORMAT parquet, PARQUET_VERSION v1, COMPRESSION zstd, COMPRESSION_LEVEL 3, "
+    f"ROW_GROUP_SIZE {ROW_GROUP_ROWS}"
+)
+"""Settings of the Parquet writer; pinned, for the bytes to repeat."""
 
 
 class Earlier(Protocol):
@@ -77,8 +81,7 @@ def write_build(
     hashes: dict[str, str] = {}
     for table in TABLES.values():
         path = staging / f"{table.name}.parquet"
-        query = f"SELECT * FROM {table.name} ORDER BY {', '.join(table.order)}"
-        rows = write_parquet(duck, query, path)
+        rows = write_parquet(duck, table.name, table.order, path)
         _check_written(duck, path, table)
         files[path.name] = file_entry(path, rows)
         hashes[table.name] = row_hash(duck, f"read_parquet('{path}')")
@@ -125,17 +128,17 @@ def _present(duck: duckdb.DuckDBPyConnection) -> set[str]:
     return {source for (source,) in duck.execute(query).fetchall()}
 
 
-def write_parquet(duck: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:
-    """Write the rows of an ordered query; return their number."""
-    reader = duck.sql(query).to_arrow_reader(ROW_GROUP_ROWS)
-    rows = 0
-    with pq.ParquetWriter(
-        path, reader.schema, compression="zstd", compression_level=3, version="2.6"
-    ) as writer:
-        for group in _groups(reader):
-            writer.write_table(group, row_group_size=ROW_GROUP_ROWS)
-            rows += group.num_rows
-    return rows
+def write_parquet(
+    duck: duckdb.DuckDBPyConnection, relation: str, order: Sequence[str], path: Path
+) -> int:
+    """Write a relation in a total order of its rows; return their number."""
+    # Statistics of what the rows come from would decide which columns are declared never null.
+    duck.execute("SET disabled_optimizers = 'statistics_propagation'")
+    duck.execute(
+        f"COPY (SELECT * FROM {relation} ORDER BY {', '.join(order)}) TO '{path}' ({PARQUET})"
+    )
+    duck.execute("RESET disabled_optimizers")
+    return int(pq.read_metadata(path).num_rows)
 
 
 def row_hash(duck: duckdb.DuckDBPyConnection, relation: str) -> str:
@@ -217,18 +220,6 @@ def _changes(before: Earlier | None) -> str:
         "examples",
         tuple(name for name in COMPARED if name in known),
     )
-
-
-def _groups(reader: pa.RecordBatchReader) -> Iterator[pa.Table]:
-    """Yield tables of exactly `ROW_GROUP_ROWS` rows, whatever the batches' sizes are."""
-    waiting = reader.schema.empty_table()
-    for batch in reader:
-        waiting = pa.concat_tables([waiting, pa.Table.from_batches([batch])])
-        while waiting.num_rows >= ROW_GROUP_ROWS:
-            yield waiting.slice(0, ROW_GROUP_ROWS).combine_chunks()
-            waiting = waiting.slice(ROW_GROUP_ROWS)
-    if waiting.num_rows:
-        yield waiting.combine_chunks()
 
 
 def _write_duckdb(path: Path, directory: Path, manifest: Mapping[str, Any]) -> None:
