@@ -9,7 +9,8 @@ what was known), `training_files` (writing), `training_places` (showing and find
 import importlib.metadata
 import shutil
 import uuid
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from pricing_assets.core.training import SCHEMA_VERSION
 from pricing_assets.schema import tables as t
 from pricing_assets.store.training_files import write_build
 from pricing_assets.store.training_inputs import code_fingerprint, inputs, licences
+from pricing_assets.store.training_leaks import refuse_leaks
 from pricing_assets.store.training_licences import (
     Licensed,
     left_out,
@@ -92,52 +94,56 @@ def build_month(
     Raises:
         ValueError: The month or the as-of cannot be.
         NothingToBuild: Nothing had been observed by then.
+        Leaking: The build broke a rule against leaks; what the month shows stays.
     """
     moment, provisional = _as_of(month, now, at)
     order = Order(month, moment, provisional, policy, sandbox, internal)
     by = licensed(database, sandbox=sandbox, internal=internal)
-    with ExitStack() as stack:
-        duck = stack.enter_context(duckdb_connection())
-        # Closed before the computing begins: SQLite's log grows while it is read.
-        with snapshot(database) as known:
-            observations = copied_observations(duck, known, directory / COPIES)
-            stack.enter_context(observations)
-            observe(duck, order.at, by)
-            identity = _identity(duck, known, order, by)
-            build = same_build(directory, month, identity)
-            if build is None:
-                read_known(duck, known, order.at, by, identity["left_out"])
+    with _staging(directory, month) as staging:
+        build, manifest = _written(database, directory, order, by, staging)
         if build is None:
-            derive(duck, policy, order.at)
-            build = _write(duck, directory, identity, licences(database), by)
+            refuse_leaks(Build(staging, manifest))
+            build = publish(staging, directory, month, manifest)
     record(database, build, now, run_id)
     return build
 
 
-def _write(
-    duck: duckdb.DuckDBPyConnection,
-    directory: Path,
-    identity: dict[str, Any],
-    records: dict[str, dict[str, Any]],
-    by: Licensed,
-) -> Build:
-    """Write the build beside the others, and show it."""
-    month, at = identity["month"], datetime.fromisoformat(identity["as_of"])
+@contextmanager
+def _staging(directory: Path, month: str) -> Iterator[Path]:
+    """Give a place beside the months where a build is written until it is shown."""
     staging = directory / f".{month}.{uuid.uuid4().hex}.building"
-    staging.mkdir()
+    staging.mkdir(parents=True)
     try:
-        manifest = write_build(
+        yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _written(
+    database: Database, directory: Path, order: Order, by: Licensed, staging: Path
+) -> tuple[Build | None, dict[str, Any]]:
+    """Return the same build where there is one, otherwise None; and the manifest."""
+    with ExitStack() as stack:
+        duck = stack.enter_context(duckdb_connection())
+        # Closed before the computing begins: SQLite's log grows while it is read.
+        with snapshot(database) as known:
+            stack.enter_context(copied_observations(duck, known, directory / COPIES))
+            observe(duck, order.at, by)
+            identity = _identity(duck, known, order, by)
+            build = same_build(directory, order.month, identity)
+            if build is not None:
+                return build, build.manifest
+            read_known(duck, known, order.at, by, identity["left_out"])
+        derive(duck, order.policy, order.at)
+        return None, write_build(
             duck,
             staging,
             identity,
-            licences=records,
+            licences=licences(database),
             agreements=by.agreements(),
-            before=build_before(directory, month, at, identity),
-            month_before=month_before(directory, month, identity),
+            before=build_before(directory, order.month, order.at, identity),
+            month_before=month_before(directory, order.month, identity),
         )
-        return publish(staging, directory, month, manifest)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
 
 
 def _as_of(month: str, now: datetime, at: datetime | None) -> tuple[datetime, bool]:
