@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import duckdb
 import pyarrow.parquet as pq
 
-from pricing_assets.core.changes import COMPARED, changes_sql, no_changes_sql
+from pricing_assets.core.changes import COMPARED, changes_sql, keyed, no_changes_sql
 from pricing_assets.core.croissant import croissant
 from pricing_assets.core.training import (
     REPEATABLE,
@@ -216,7 +216,7 @@ def _changes(before: Earlier | None) -> str:
         return no_changes_sql("examples")
     known = {name for name, _ in columns_of_manifest(before.manifest)["examples"]}
     return changes_sql(
-        f"read_parquet('{before.path / 'examples.parquet'}')",
+        keyed(f"read_parquet('{before.path / 'examples.parquet'}')", known),
         "examples",
         tuple(name for name in COMPARED if name in known),
     )

@@ -37,6 +37,9 @@ RANGE_ROWS = 131_072
 MILLIONTHS = 1_000_000
 """Parts of a confidence: it is stored with four decimals, and a whole number is read faster."""
 
+VARIANT: sa.ColumnElement[str] = sa.literal("", sa.Text())
+"""What copy an observation is of; empty for a plain one. No source tells them apart yet."""
+
 LEFT_SECONDS = 86_400
 """Age from which what is half done was left by a build that was killed."""
 
@@ -132,6 +135,7 @@ def _statement() -> AnySelect:
         *(c.sold_at, c.observed_at, c.superseded_at),
         sa.cast(confidence, sa.BigInteger()).label("match_millionths"),
         c.payload_sha256,
+        VARIANT.label("variant"),
     )
 
 
@@ -155,6 +159,7 @@ def _fingerprint(reader: Reader, within: sa.ColumnElement[bool]) -> str:
         *(of.min(c.observed_at), of.max(c.observed_at)),
         *(of.count(c.sold_at), of.min(c.sold_at), of.max(c.sold_at)),
         *(of.count(c.superseded_at), of.min(c.superseded_at), of.max(c.superseded_at)),
+        of.sum(of.length(VARIANT)),
     ).where(within)
     (found,) = reader.rows(statement)
     # The columns too: a part that an older release wrote lacks what this one reads.

@@ -23,6 +23,9 @@ from pricing_assets.core.training import (
 )
 from pricing_assets.core.works import works_sql
 
+COPY = "item_id, variant"
+"""What has comps and a verdict of its own: a signed copy is not worth what a plain one is."""
+
 
 def derive(duck: duckdb.DuckDBPyConnection, policy: str, at: datetime) -> None:
     """Make the relations examples, sales and rejected, and comps, verdicts and admitted.
@@ -61,31 +64,32 @@ def derive(duck: duckdb.DuckDBPyConnection, policy: str, at: datetime) -> None:
 
 
 def _weigh(duck: duckdb.DuckDBPyConnection, moment: str) -> None:
-    """Make `comps`: the statistics and the evidence of every item with observations."""
+    """Make `comps`: the statistics and the evidence of every copy with observations."""
     comps = comps_sql(
         "observations",
         AGGREGATES
         + ", string_agg(DISTINCT source, ',' ORDER BY source) FILTER (WHERE kind = 'sold') "
         "AS sold_sources, max(observed_at) FILTER (WHERE kind = 'sold') AS last_observed_at",
+        COPY,
     )
     duck.execute(f"CREATE TABLE comps AS {evidence_sql(f'({comps})', moment)}")
-    # Each body once an item before their names are joined: most comps share one.
+    # Each body once a copy before their names are joined: most comps share one.
     duck.execute(
-        "CREATE TABLE bodies AS SELECT item_id, "
+        f"CREATE TABLE bodies AS SELECT {COPY}, "
         "string_agg(payload_sha256, ',' ORDER BY payload_sha256) AS payload_sha256s "
-        "FROM (SELECT DISTINCT item_id, payload_sha256 FROM observations WHERE kind = 'sold') "
-        "GROUP BY item_id"
+        f"FROM (SELECT DISTINCT {COPY}, payload_sha256 FROM observations WHERE kind = 'sold') "
+        f"GROUP BY {COPY}"
     )
 
 
 def _judge(duck: duckdb.DuckDBPyConnection, policy: str) -> None:
-    """Make `verdicts` of all policies on all items, and `admitted` by the chosen one."""
+    """Make `verdicts` of all policies on all copies, and `admitted` by the chosen one."""
     duck.execute(
         "CREATE TABLE verdicts AS "
-        + " UNION ALL ".join(gate.verdict_sql("comps") for gate in POLICIES.values())
+        + " UNION ALL ".join(gate.verdict_sql("comps", COPY) for gate in POLICIES.values())
     )
     duck.execute(
-        "CREATE TABLE admitted AS SELECT comps.*, score FROM comps JOIN verdicts USING (item_id) "
+        f"CREATE TABLE admitted AS SELECT comps.*, score FROM comps JOIN verdicts USING ({COPY}) "
         f"WHERE policy = '{policy}' AND passed"
     )
 
@@ -110,7 +114,7 @@ def _derive_examples(duck: duckdb.DuckDBPyConnection, moment: str) -> None:
         **{
             name: f"a.{name}"
             for name in (
-                *("item_id", "ask_count", "ask_min", "sold_sources", "spread_percent"),
+                *("item_id", "variant", "ask_count", "ask_min", "sold_sources", "spread_percent"),
                 *("last_sold_at", "last_observed_at", "match_percent"),
             )
         },
@@ -118,7 +122,8 @@ def _derive_examples(duck: duckdb.DuckDBPyConnection, moment: str) -> None:
     duck.execute(
         f"CREATE TABLE examples AS SELECT {_columns(EXAMPLES, expressions, 'd')} FROM admitted a "
         "JOIN items i ON i.id = a.item_id JOIN sides w ON w.item_id = a.item_id "
-        "JOIN bodies b ON b.item_id = a.item_id LEFT JOIN described d ON d.item_id = a.item_id"
+        "JOIN bodies b ON b.item_id = a.item_id AND b.variant = a.variant "
+        "LEFT JOIN described d ON d.item_id = a.item_id"
     )
 
 
@@ -136,7 +141,8 @@ def _derive_sales(duck: duckdb.DuckDBPyConnection, moment: str) -> None:
     duck.execute(
         f"CREATE VIEW sales AS SELECT {_columns(SALES, expressions, 'o')} FROM observations o "
         "JOIN items i ON i.id = o.item_id JOIN sides w ON w.item_id = o.item_id "
-        "LEFT JOIN admitted a ON a.item_id = o.item_id WHERE o.kind = 'sold'"
+        "LEFT JOIN admitted a ON a.item_id = o.item_id AND a.variant = o.variant "
+        "WHERE o.kind = 'sold'"
     )
 
 
@@ -151,10 +157,10 @@ def _derive_rejected(duck: duckdb.DuckDBPyConnection, policy: str, moment: str) 
         for name in ("sold_count", "spread_percent", "sale_age_days", "match_percent", "ask_count")
     )
     duck.execute(
-        f"CREATE VIEW unseen AS SELECT item_id, {nothing}, "
+        f"CREATE VIEW unseen AS SELECT item_id, '' AS variant, {nothing}, "
         f"CAST(NULL AS DECIMAL(12, 2)) AS sold_median FROM {unseen}"
     )
-    verdict = POLICIES[policy].verdict_sql("unseen")
+    verdict = POLICIES[policy].verdict_sql("unseen", COPY)
     expressions = {
         "category": "i.category",
         "natural_key": "i.natural_key",
@@ -170,9 +176,10 @@ def _derive_rejected(duck: duckdb.DuckDBPyConnection, policy: str, moment: str) 
         f"CREATE TABLE rejected AS SELECT {_columns(REJECTED, expressions, 'v')} FROM "
         f"(SELECT * FROM verdicts WHERE policy = '{policy}' AND NOT passed "
         f"UNION ALL {verdict}) v JOIN items i ON i.id = v.item_id "
-        "LEFT JOIN comps c ON c.item_id = v.item_id LEFT JOIN (SELECT item_id, "
-        "string_agg(policy, ',' ORDER BY policy) AS names FROM verdicts WHERE passed "
-        "GROUP BY item_id) other ON other.item_id = v.item_id"
+        "LEFT JOIN comps c ON c.item_id = v.item_id AND c.variant = v.variant "
+        f"LEFT JOIN (SELECT {COPY}, string_agg(policy, ',' ORDER BY policy) AS names "
+        f"FROM verdicts WHERE passed GROUP BY {COPY}) other "
+        "ON other.item_id = v.item_id AND other.variant = v.variant"
     )
 
 

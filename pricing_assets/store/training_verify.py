@@ -14,11 +14,13 @@ import sqlalchemy as sa
 import zstandard
 
 from pricing_assets.core.answers import ItemQuery, Listing
+from pricing_assets.core.changes import keyed
 from pricing_assets.core.comps import comps_sql
-from pricing_assets.core.training import check_readable
+from pricing_assets.core.training import check_readable, columns_of_manifest
 from pricing_assets.schema import tables as t
 from pricing_assets.store.snapshots import observed_as_of
 from pricing_assets.store.training_files import file_problems, row_hash
+from pricing_assets.store.training_observations import VARIANT
 from pricing_assets.store.training_places import Build
 from resources.compute import duckdb_connection
 from resources.database import Database
@@ -88,30 +90,36 @@ def rederived_problems(build: Build, database: Database, count: int) -> tuple[in
     examples = _sample(build, count)
     at = datetime.fromisoformat(build.manifest["as_of"])
     for example in examples:
-        rows = database.rows(_observations(example["item_id"], at, build.manifest["simulated"]))
+        rows = database.rows(_observations(example, at, build.manifest["simulated"]))
         found += _label_problems(example, rows)
         found += _body_problems(database, example, rows)
     return len(examples), found
 
 
 def _sample(build: Build, count: int) -> list[dict[str, Any]]:
+    columns = {name for name, _ in columns_of_manifest(build.manifest)["examples"]}
+    examples = keyed(f"read_parquet('{build.path / 'examples.parquet'}')", columns)
     with duckdb_connection() as duck:
         query = (
-            "SELECT item_id, category, natural_key, payload_sha256s, "
-            f"{', '.join(LABEL_COLUMNS)} FROM read_parquet('{build.path / 'examples.parquet'}') "
-            f"ORDER BY md5('{build.manifest['build_id']}' || item_id), item_id LIMIT {count:d}"
+            "SELECT item_id, variant, category, natural_key, payload_sha256s, "
+            f"{', '.join(LABEL_COLUMNS)} FROM {examples} "
+            f"ORDER BY md5('{build.manifest['build_id']}' || item_id || variant), item_id, variant "
+            f"LIMIT {count:d}"
         )
         rows: list[dict[str, Any]] = duck.sql(query).to_arrow_table().to_pylist()
         return rows
 
 
-def _observations(item_id: str, at: datetime, simulated: bool) -> sa.Select[*tuple[Any, ...]]:
+def _observations(
+    example: Mapping[str, Any], at: datetime, simulated: bool
+) -> sa.Select[*tuple[Any, ...]]:
     listings = t.price_listings
     statement = sa.select(
         listings.c.item_id, listings.c.kind, listings.c.source, listings.c.source_listing_id,
         listings.c.price, listings.c.currency, listings.c.price_usd, listings.c.payload_sha256,
     ).where(
-        listings.c.item_id == item_id, observed_as_of(at), listings.c.kind == "sold",
+        listings.c.item_id == example["item_id"], example["variant"] == VARIANT,
+        observed_as_of(at), listings.c.kind == "sold",
         listings.c.price_usd.is_not(None),
     )  # fmt: skip
     return statement if simulated else statement.where(listings.c.source.not_like("sandbox:%"))

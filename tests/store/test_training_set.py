@@ -127,6 +127,7 @@ def test_an_example_is_an_item_that_passed(filled: Database, tmp_path: Path) -> 
         "item_id": book(1).item_id,
         "category": "book",
         "natural_key": isbn(1),
+        "variant": "",
         "work_key": "OL0W",
         "title": "Book № 1",
         "authors": "Charles Dickens",
