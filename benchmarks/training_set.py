@@ -8,6 +8,7 @@ and the rules against leaks. Both give the same rows.
 from pathlib import Path
 
 import duckdb
+import sqlalchemy as sa
 
 from benchmarks.running import Found, Place, Stopwatch
 from benchmarks.synthetic import NOW, load, load_items, new_database, settle
@@ -103,6 +104,26 @@ def ours(place: Place) -> Found:
         {table: build.manifest["tables"][table]["row_hash"] for table in REPEATABLE},
         {"unchanged_seconds": round(seconds[1], 2), "files_mib": round(size / 1024**2, 1)},
     )
+
+
+def pandas_read_sql(place: Place) -> Found:
+    """Label the same items as older systems did: read rows with pandas, group them, write them."""
+    import pandas as pd
+
+    database = Database(place.url)
+    c = t.price_listings.c
+    sold = sa.select(c.item_id, c.price_usd, c.source, c.sold_at, c.observed_at).where(
+        c.kind == "sold", c.observed_at <= AS_OF, c.superseded_at.is_(None)
+    )
+    with Stopwatch() as watch, database.connect() as connection:
+        frame = pd.read_sql(sold, connection)
+        items = pd.read_sql(sa.select(t.items.c.id, t.items.c.natural_key), connection)
+        prices = frame.groupby("item_id")["price_usd"].agg(["count", "min", "median", "max"])
+        found = prices.merge(items, left_index=True, right_on="id")
+        many = (found["count"] >= 20) & (found["median"] >= 5)
+        found = found[many | ((found["count"] >= 8) & (found["median"] >= 15))]
+        found.sort_values("natural_key").to_parquet(place.directory / "pandas.parquet")
+    return Found(watch.seconds, {"examples": len(found)})
 
 
 def duckdb_alone(place: Place) -> Found:

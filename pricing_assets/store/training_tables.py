@@ -11,7 +11,7 @@ from pricing_assets.core.comps import comps_sql
 from pricing_assets.core.editions import work_fingerprint_sql
 from pricing_assets.core.evidence import AGGREGATES, evidence_sql
 from pricing_assets.core.gate import POLICIES
-from pricing_assets.core.metadata import TITLES, merge_sql
+from pricing_assets.core.metadata import MERGED, TITLES, merge_sql
 from pricing_assets.core.training import (
     EXAMPLES,
     FULL_WEIGHT_COMPS,
@@ -25,6 +25,12 @@ from pricing_assets.core.works import works_sql
 
 COPY = "item_id, variant"
 """What has comps and a verdict of its own: a signed copy is not worth what a plain one is."""
+
+
+DESCRIBED = tuple(
+    name for name in MERGED if name in TITLES or name in {column.name for column in EXAMPLES}
+)
+"""Fields of the metadata that an example has."""
 
 
 def derive(duck: duckdb.DuckDBPyConnection, policy: str, at: datetime) -> None:
@@ -43,7 +49,7 @@ def derive(duck: duckdb.DuckDBPyConnection, policy: str, at: datetime) -> None:
         "CAST(fields AS JSON) AS fields FROM versions"
     )
     duck.execute("CREATE VIEW wanted AS FROM known SEMI JOIN comps USING (item_id)")
-    duck.execute(f"CREATE TABLE described AS {merge_sql('wanted')}")
+    duck.execute(f"CREATE TABLE described AS {merge_sql('wanted', DESCRIBED)}")
     # Over all that was known, not only what is admitted: an edition that is admitted later
     # must find its work on the side where it is.
     named = merge_sql("known", ("title", "authors", "work_key"))
