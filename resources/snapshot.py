@@ -18,6 +18,9 @@ import sqlalchemy as sa
 from resources.database import AnySelect, Database
 from resources.sqlite_arrow import conform, packed_together, unpacked_text
 
+READERS = 8
+"""Connections to SQLite at most: those of a pool are few."""
+
 PART_ROWS = 50_000
 """Rows that SQLite gives as one text."""
 
@@ -107,7 +110,7 @@ def snapshot(database: Database) -> Iterator[Snapshot]:
             # The server, the wire and our side work at the same time for one connection.
             readers = [_postgres_reader(database, stack)]
         else:
-            readers = _sqlite_readers(database, stack, os.cpu_count() or 1)
+            readers = _sqlite_readers(database, stack, min(os.cpu_count() or 1, READERS))
         yield Snapshot(database, readers)
 
 
