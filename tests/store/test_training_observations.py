@@ -9,13 +9,27 @@ import pytest
 import sqlalchemy as sa
 
 from pricing_assets.schema import tables as t
+from pricing_assets.schema.migrate import upgrade
 from pricing_assets.store import training_observations as module
 from pricing_assets.store.training_observations import copied_observations, usable_sql
 from pricing_assets.store.training_set import COPIES
 from resources.compute import duckdb_connection
 from resources.database import Database
 from resources.snapshot import snapshot
-from tests.examples import ASKS, DAY, NOON, SOLD, commit, database, listing, reply, rows, scan
+from tests.examples import (
+    ASKS,
+    DAY,
+    NOON,
+    SOLD,
+    agree,
+    commit,
+    database,
+    listing,
+    register,
+    reply,
+    rows,
+    scan,
+)
 from tests.store.test_training_set import build, content
 
 __all__ = ("database",)
@@ -26,12 +40,22 @@ def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RANGE_ROWS", 16)
 
 
+def fill(database: Database) -> None:
+    scan(database, *range(6))
+    commit(
+        database,
+        *(
+            reply(
+                number, SOLD, listings=[listing(str(n), f"{20 + n}.5{number}") for n in range(10)]
+            )
+            for number in range(6)
+        ),
+    )
+
+
 @pytest.fixture
 def filled(database: Database) -> Database:
-    scan(database, *range(6))
-    for number in range(6):
-        listings = [listing(str(place), f"{20 + place}.5{number}") for place in range(10)]
-        commit(database, reply(number, SOLD, listings=listings))
+    fill(database)
     return database
 
 
@@ -105,21 +129,28 @@ def test_a_damaged_copy_is_made_again(filled: Database, tmp_path: Path) -> None:
     assert copies(tmp_path) == names
 
 
-def test_the_same_bytes_with_the_copies_and_without(filled: Database, tmp_path: Path) -> None:
-    kept, anew = tmp_path / "kept", tmp_path / "anew"
-    build(filled, kept, at=NOON)
+def test_the_same_bytes_with_the_copies_and_without(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'pricing.db'}")
+    upgrade(database)
+    register(database)
+    agree(database)
+    fill(database)
+    kept = tmp_path / "kept"
+    build(database, kept, at=NOON)
     asks = [listing("a", "9.00", "ask")]
+    sold = [listing("0", "88.00"), listing("new", "7.00")]
     commit(
-        filled,
+        database,
         reply(1, ASKS, NOON + DAY, listings=asks),
-        reply(2, SOLD, NOON + DAY, listings=[listing("0", "88.00"), listing("new", "7.00")]),
+        reply(2, SOLD, NOON + DAY, listings=sold),
     )
+    made = build(database, kept, at=NOON + DAY)
+    anew = build(database, tmp_path / "anew", at=NOON + DAY)
     parquet = ("examples.parquet", "sales.parquet", "rejected.parquet")
-    with_copies = build(filled, kept, at=NOON + DAY)
-    assert content(with_copies, parquet) == content(build(filled, anew, at=NOON + DAY), parquet)
+    assert made.manifest["sources"] == {ASKS: 1, SOLD: 61}
+    assert content(made, parquet) == content(anew, parquet)
     shutil.rmtree(kept / COPIES)
-    earlier = build(filled, kept, at=NOON + DAY / 2)
-    assert content(earlier, parquet) == content(build(filled, anew, at=NOON + DAY / 2), parquet)
+    assert build(database, kept, at=NOON + DAY).path.resolve() == made.path.resolve()
 
 
 def test_a_build_reads_on_while_another_tidies_up(filled: Database, tmp_path: Path) -> None:
