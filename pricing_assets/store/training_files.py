@@ -86,12 +86,13 @@ def write_build(
         files[path.name] = file_entry(path, rows)
         hashes[table.name] = row_hash(duck, f"read_parquet('{path}')")
     found = facts(duck, staging, identity, month_before)
+    present = _present(duck)
     manifest: dict[str, Any] = {
         **identity,
         "build_id": _build_id(identity, hashes),
         "rows": {name: files[f"{name}.parquet"]["rows"] for name in TABLES},
         **{name: found[name] for name in ("splits", "items_considered", "observations", "sources")},
-        "agreements": [entry for entry in agreements if entry["source"] in _present(duck)],
+        "agreements": [entry for entry in agreements if entry["source"] in present],
         "licences": {name: licences.get(name, {}) for name in found["sources"]},
         "before": before and {key: before.manifest[key] for key in ("build_id", "month", "as_of")},
         "tables": {
