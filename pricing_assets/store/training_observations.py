@@ -57,7 +57,7 @@ def copied_observations(
     with TemporaryDirectory(prefix=".reading-", dir=directory) as reading:
         # Through links of this build's own: another build may tidy up meanwhile.
         copy = partial(_copied, directory, Path(reading))
-        parts = list(snapshot.map(copy, _ranges(snapshot)))
+        parts = [part for part in snapshot.map(copy, _ranges(snapshot)) if part is not None]
         _tidy(directory, {part.name for part in parts})
         if parts:
             listed = ", ".join(f"'{part}'" for part in parts)
@@ -92,10 +92,13 @@ def _ranges(snapshot: Snapshot) -> Iterator[tuple[int, int]]:
         yield start, start + RANGE_ROWS - 1
 
 
-def _copied(directory: Path, reading: Path, reader: Reader, ids: tuple[int, int]) -> Path:
-    """Return where a range of observations can be read, copied now or before."""
+def _copied(directory: Path, reading: Path, reader: Reader, ids: tuple[int, int]) -> Path | None:
+    """Return where a range of observations can be read, copied now or before; None without any."""
     within = t.price_listings.c.id.between(*ids)
-    name = f"{ids[0]:012}-{ids[1]:012}-{_fingerprint(reader, within)}"
+    fingerprint = _fingerprint(reader, within)
+    if fingerprint is None:
+        return None
+    name = f"{ids[0]:012}-{ids[1]:012}-{fingerprint}"
     for part in sorted(directory.glob(f"{name}-*.parquet")):
         link = reading / part.name
         try:
@@ -142,7 +145,7 @@ def _statement() -> AnySelect:
 _SCHEMA = pa.schema([(c.name, arrow_type(c.type)) for c in _statement().selected_columns])
 
 
-def _fingerprint(reader: Reader, within: sa.ColumnElement[bool]) -> str:
+def _fingerprint(reader: Reader, within: sa.ColumnElement[bool]) -> str | None:
     """Return what the database says of a range: numbers, sums and ends of its columns."""
     c, of = t.price_listings.c, sa.func
 
@@ -162,6 +165,8 @@ def _fingerprint(reader: Reader, within: sa.ColumnElement[bool]) -> str:
         of.sum(of.length(VARIANT)),
     ).where(within)
     (found,) = reader.rows(statement)
+    if found[0] == 0:
+        return None
     # The columns too: a part that an older release wrote lacks what this one reads.
     said = json.dumps([_SCHEMA.to_string(), *(str(value) for value in found)])
     return hashlib.sha256(said.encode()).hexdigest()[:32]

@@ -165,6 +165,14 @@ def test_a_build_reads_on_while_another_tidies_up(filled: Database, tmp_path: Pa
     assert list((tmp_path / "copies").iterdir()) == []
 
 
+def test_ids_that_are_far_apart_cost_no_copies(filled: Database, tmp_path: Path) -> None:
+    listings = t.price_listings
+    before = read(filled, tmp_path)
+    filled.execute(sa.update(listings).values(id=listings.c.id + 1000))
+    assert read(filled, tmp_path) == before
+    assert len(copies(tmp_path)) == 5
+
+
 def test_nothing_observed_is_nothing_copied(database: Database, tmp_path: Path) -> None:
     assert read(database, tmp_path / "copies") == []
     assert list((tmp_path / "copies").iterdir()) == []
