@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pricing_assets.store import training_files
-from pricing_assets.store.training_files import write_parquet
+from pricing_assets.store.training_files import NARROW, write_parquet
 from resources.compute import duckdb_connection
 
 ROWS = 20_000
@@ -49,3 +49,24 @@ def test_what_was_left_out_does_not_show_in_the_bytes(tmp_path: Path) -> None:
     first = written(tmp_path / "read.parquet", 2, relation)
     assert written(tmp_path / "known.parquet", 2, known) == first
     assert all(field.nullable for field in pq.read_schema(tmp_path / "read.parquet"))
+
+
+def test_columns_that_are_sorted_as_bytes_are_text_in_the_file(tmp_path: Path) -> None:
+    made = "md5(CAST(i AS VARCHAR))"
+    relation = (
+        f"(SELECT CAST(CAST({made} AS UUID) AS VARCHAR) AS item_id, "
+        f"CASE WHEN i % 9 > 0 THEN {made} || {made} END AS payload_sha256, i % 7 AS i "
+        f"FROM rows WHERE i < {ROWS})"
+    )
+    written = {}
+    for name, narrowed in (("text", ()), ("bytes", tuple(NARROW))):
+        path = tmp_path / f"{name}.parquet"
+        with duckdb_connection(4) as duck:
+            duck.execute(f"CREATE TABLE rows AS SELECT i FROM range({ROWS}) t(i)")
+            write_parquet(duck, relation, ("i", "item_id"), path, narrowed)
+        written[name] = path.read_bytes()
+    assert written["bytes"] == written["text"]
+    table = pq.read_table(tmp_path / "bytes.parquet")
+    keys = list(zip(table["i"].to_pylist(), table["item_id"].to_pylist(), strict=True))
+    assert keys == sorted(keys)
+    assert table["payload_sha256"].null_count > 0
