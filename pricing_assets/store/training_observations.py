@@ -14,7 +14,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -125,9 +125,13 @@ def _tidy(directory: Path, kept: set[str]) -> None:
         if part.name not in kept:
             part.unlink(missing_ok=True)
     for left in directory.glob(".*"):
-        if left.stat().st_mtime < time.time() - LEFT_SECONDS:
-            shutil.rmtree(left, ignore_errors=True)
-            left.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # of another build, which has just ended
+            if left.stat().st_mtime > time.time() - LEFT_SECONDS:
+                continue
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink()
 
 
 def _statement() -> AnySelect:

@@ -1,5 +1,6 @@
 """Copies of the observations: what is copied again, and that they never change a build."""
 
+import os
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -117,7 +118,9 @@ def test_what_is_changed_in_place_is_seen(filled: Database, tmp_path: Path) -> N
         before = after
 
 
-def test_a_damaged_copy_is_made_again(filled: Database, tmp_path: Path) -> None:
+def test_a_damaged_copy_is_made_again_and_what_was_left_is_removed(
+    filled: Database, tmp_path: Path
+) -> None:
     before = read(filled, tmp_path)
     names = copies(tmp_path)
     for part, harm in zip(sorted(tmp_path.glob("*.parquet")), ("cut", "flip"), strict=False):
@@ -125,8 +128,14 @@ def test_a_damaged_copy_is_made_again(filled: Database, tmp_path: Path) -> None:
         middle = len(body) // 2
         flipped = body[:middle] + bytes([body[middle] ^ 1]) + body[middle + 1 :]
         part.write_bytes(body[:middle] if harm == "cut" else flipped)
+    killed, running = tmp_path / ".reading-killed", tmp_path / ".reading-now"
+    for left in (killed, running):
+        left.mkdir()
+        (left / "part").touch()
+    os.utime(killed, (0, 0))
     assert read(filled, tmp_path) == before
     assert copies(tmp_path) == names
+    assert (killed.exists(), running.exists()) == (False, True)
 
 
 def test_the_same_bytes_with_the_copies_and_without(tmp_path: Path) -> None:
