@@ -85,7 +85,7 @@ def write_build(
         SchemaMismatch: The tables changed since the build before and their version did not.
     """
     _check_schema(before)
-    duck.execute(f"CREATE TABLE changes AS {_changes(before)}")
+    duck.execute(f"CREATE VIEW changes AS {_changes(before)}")
     files: dict[str, Any] = {}
     hashes: dict[str, str] = {}
     for table in TABLES.values():
@@ -93,6 +93,8 @@ def write_build(
         narrowed = [column.name for column in table.columns if column.name in NARROW]
         rows = write_parquet(duck, table.name, table.order, path, narrowed)
         _check_written(duck, path, table)
+        # What follows reads the file: it is computed once, and the memory is left to the next.
+        duck.execute(f"CREATE OR REPLACE VIEW {table.name} AS FROM read_parquet('{path}')")
         files[path.name] = file_entry(path, rows)
         hashes[table.name] = row_hash(duck, f"read_parquet('{path}')")
     found = facts(duck, staging, identity, month_before)

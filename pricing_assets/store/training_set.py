@@ -49,6 +49,10 @@ COPIES = ".observations"
 """Under a directory of training sets: the observations that its builds have read."""
 
 
+MEMORY_LIMIT = "3GiB"
+"""Memory that DuckDB may hold for a build: the sales are sorted in it."""
+
+
 class NothingToBuild(RuntimeError):
     """There is no training set to build; the message says why and what to do."""
 
@@ -124,7 +128,7 @@ def _written(
 ) -> tuple[Build | None, dict[str, Any]]:
     """Return the same build where there is one, otherwise None; and the manifest."""
     with ExitStack() as stack:
-        duck = stack.enter_context(duckdb_connection())
+        duck = stack.enter_context(duckdb_connection(memory_limit=MEMORY_LIMIT))
         # Closed before the computing begins: SQLite's log grows while it is read.
         with snapshot(database) as known:
             stack.enter_context(copied_observations(duck, known, directory / COPIES))

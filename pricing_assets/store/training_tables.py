@@ -64,6 +64,7 @@ def derive(duck: duckdb.DuckDBPyConnection, policy: str, at: datetime) -> None:
         f"CREATE TABLE sides AS SELECT item_id, work_key, {split_sql('work_key')} AS split "
         "FROM works"
     )
+    duck.execute("DROP TABLE works")
     _derive_examples(duck, moment)
     _derive_sales(duck, moment)
     _derive_rejected(duck, policy, moment)
@@ -126,7 +127,7 @@ def _derive_examples(duck: duckdb.DuckDBPyConnection, moment: str) -> None:
         },
     }
     duck.execute(
-        f"CREATE TABLE examples AS SELECT {_columns(EXAMPLES, expressions, 'd')} FROM admitted a "
+        f"CREATE VIEW examples AS SELECT {_columns(EXAMPLES, expressions, 'd')} FROM admitted a "
         "JOIN items i ON i.id = a.item_id JOIN sides w ON w.item_id = a.item_id "
         "JOIN bodies b ON b.item_id = a.item_id AND b.variant = a.variant "
         "LEFT JOIN described d ON d.item_id = a.item_id"
@@ -179,7 +180,7 @@ def _derive_rejected(duck: duckdb.DuckDBPyConnection, policy: str, moment: str) 
         **{name: f"c.{name}" for name in ("spread_percent", "sale_age_days", "match_percent")},
     }
     duck.execute(
-        f"CREATE TABLE rejected AS SELECT {_columns(REJECTED, expressions, 'v')} FROM "
+        f"CREATE VIEW rejected AS SELECT {_columns(REJECTED, expressions, 'v')} FROM "
         f"(SELECT * FROM verdicts WHERE policy = '{policy}' AND NOT passed "
         f"UNION ALL {verdict}) v JOIN items i ON i.id = v.item_id "
         "LEFT JOIN comps c ON c.item_id = v.item_id AND c.variant = v.variant "
