@@ -49,8 +49,10 @@ class Benchmark:
         prepare: Fills a database; None where the case needs none.
         databases: On which it is measured.
         baseline: The plain way of doing the same, measured beside it.
+        beside: An older way, measured beside it to be seen; nothing depends on it.
         ratio: How many times faster than the baseline it has to be; below 1, what it may cost more.
         seconds: How long it may take.
+        growth: Another benchmark's name in the results, and how many times as long it may take.
         calls_per_second: How many it has to reach, without one that is refused.
         cores: Processor time that it may take, as a share of the time.
         precision: What it has to reach on the labels that were held out.
@@ -64,8 +66,10 @@ class Benchmark:
     prepare: Case | None = None
     databases: tuple[str, ...] = ("",)
     baseline: Case | None = None
+    beside: Case | None = None
     ratio: float | None = None
     seconds: float | None = None
+    growth: tuple[str, float] | None = None
     calls_per_second: float | None = None
     cores: float | None = None
     precision: float | None = None
@@ -100,6 +104,7 @@ BENCHMARKS = (
         training_set.prepare_million,
         ("sqlite",),
         training_set.duckdb_alone,
+        training_set.pandas_read_sql,
         ratio=1 / 3,
         seconds=12,
         peak_mib=4096,
@@ -112,6 +117,7 @@ BENCHMARKS = (
         training_set.duckdb_alone,
         ratio=1 / 3,
         seconds=120,
+        growth=("training_set_1m_sqlite", 12),
         peak_mib=4096,
     ),
     Benchmark(
@@ -162,7 +168,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                         else stack.enter_context(postgres())
                     )
                 try:
-                    results[name] = _measure(benchmark, name, directory, servers.get(kind), console)
+                    measured = _measure(benchmark, name, directory, servers.get(kind), console)
+                    results[name] = _with_growth(benchmark, measured, results)
                 except CaseFailed as failure:
                     failed = True
                     console.print(f"[red]{name} failed[/red]: {failure}", highlight=False)
@@ -207,12 +214,31 @@ def _measure(
         if benchmark.baseline is not None:
             baseline = _run(benchmark.baseline, f"{name}: baseline", directory, server, console)
         measured = _run(benchmark.case, f"{name}: ours", directory, server, console)
+        beside = None
+        if benchmark.beside is not None:
+            beside = _run(benchmark.beside, f"{name}: beside it", directory, server, console)
     if baseline is not None and baseline.found.outcome != measured.found.outcome:
         raise CaseFailed(
             "the two did not do the same work, so their times cannot be compared.\n"
             f"ours:     {measured.found.outcome}\nbaseline: {baseline.found.outcome}"
         )
-    return _result(benchmark, measured, baseline)
+    result = _result(benchmark, measured, baseline)
+    if beside is not None:
+        result["beside_seconds"] = round(beside.found.seconds, 2)
+        result["beside_peak_mib"] = beside.peak_mib
+    return result
+
+
+def _with_growth(
+    benchmark: Benchmark, result: dict[str, Any], results: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
+    """Return a result with what it is against another one's, where that was measured."""
+    if benchmark.growth is None or benchmark.growth[0] not in results:
+        return result
+    other, most = benchmark.growth
+    times = round(result["seconds"] / results[other]["seconds"], 2)
+    targets = {**result["targets"], "growth": most}
+    return {**result, "growth": times, "targets": targets, "met": result["met"] and times <= most}
 
 
 @contextmanager
@@ -294,6 +320,7 @@ def _table(results: dict[str, dict[str, Any]]) -> Table:
         targets = result["targets"]
         wanted = [f"ratio {targets['ratio']:g}"] if "ratio" in targets else []
         wanted += [f"{targets['seconds']:g} s"] if "seconds" in targets else []
+        wanted += [f"growth {targets['growth']:g}"] if "growth" in targets else []
         if "calls_per_second" in targets:
             wanted += [f"{targets['calls_per_second']:g}/s, no 429"]
         wanted += [f"{targets['cores']:g} core"] if "cores" in targets else []

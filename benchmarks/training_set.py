@@ -1,30 +1,38 @@
 """Building a month's training set from 10,000,000 observations of 1,000,000 items.
 
-Measured from the database to the published files, and set beside the same aggregation and a
-COPY by DuckDB alone, from Parquet: what is left is reading the database, the documents, the
-order and the hashes.
+Measured from the database to the published files, and set beside the same statements and COPY
+by DuckDB alone, from Parquet: what is left is reading the database, the documents, the hashes
+and the rules against leaks. Both give the same rows.
 """
 
-from datetime import timedelta
 from pathlib import Path
 
 import duckdb
-import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from benchmarks.running import Found, Place, Stopwatch
 from benchmarks.synthetic import NOW, load, load_items, new_database, settle
-from pricing_assets.core.comps import comps_sql
-from pricing_assets.core.evidence import AGGREGATES
+from pricing_assets.core.periods import month_end
+from pricing_assets.core.training import REPEATABLE, TABLES
 from pricing_assets.schema import tables as t
-from pricing_assets.store.training_set import build_month
+from pricing_assets.store.training_files import PARQUET, row_hash
+from pricing_assets.store.training_licences import licensed
+from pricing_assets.store.training_observations import copied_observations
+from pricing_assets.store.training_set import build_month, observe, read_known
+from pricing_assets.store.training_tables import derive
 from resources.compute import duckdb_connection
 from resources.database import Database
+from resources.snapshot import snapshot
 
 OBSERVATIONS = 10_000_000
 OBSERVATIONS_AN_ITEM = 10
 MONTH = "2026-10"
 """The month before the moment of the benchmarks: it has ended."""
+
+AS_OF = month_end(MONTH)
+
+RELATIONS = ("observations", "versions", "items", "accepted")
+"""What a build reads."""
 
 LISTINGS = """
     i + 1 AS id, item_id(i // {per_item}) AS item_id,
@@ -90,53 +98,65 @@ def ours(place: Place) -> Found:
                 database, MONTH, directory, now=NOW, policy="v1", sandbox=True, run_id="bench"
             )
         seconds.append(watch.seconds)
-    rows = build.manifest["rows"]
     size = sum(path.stat().st_size for path in build.path.iterdir())
     return Found(
         seconds[0],
-        {"sales": rows["sales"], "items": rows["examples"] + rows["rejected"]},
+        {table: build.manifest["tables"][table]["row_hash"] for table in REPEATABLE},
         {"unchanged_seconds": round(seconds[1], 2), "files_mib": round(size / 1024**2, 1)},
     )
 
 
-def duckdb_alone(place: Place) -> Found:
-    """Aggregate the same observations in DuckDB and COPY items and sales, from Parquet."""
-    listings = t.price_listings
+def pandas_read_sql(place: Place) -> Found:
+    """Label the same items as older systems did: read rows with pandas, group them, write them."""
+    import pandas as pd
+
     database = Database(place.url)
-    source = place.directory / "observations.parquet"
-    with duckdb_connection() as duck:
-        _export(database, source)
-        until = (NOW.replace(day=1, hour=0) - timedelta(microseconds=1)).isoformat()
-        duck.execute(
-            f"CREATE VIEW observations AS SELECT * FROM read_parquet('{source}') "
-            f"WHERE observed_at <= TIMESTAMPTZ '{until}'"
-        )
-        with Stopwatch() as watch:
-            items, sales = (
-                _copied(duck, query, place.directory / f"{name}.parquet")
-                for name, query in (
-                    ("items", comps_sql("observations", AGGREGATES) + " ORDER BY item_id"),
-                    (
-                        "sold",
-                        "SELECT * FROM observations WHERE kind = 'sold' "
-                        f"ORDER BY item_id, {listings.c.source_listing_id.name}",
-                    ),
-                )
-            )
-    return Found(watch.seconds, {"sales": sales, "items": items})
-
-
-def _export(database: Database, path: Path) -> None:
     c = t.price_listings.c
-    statement = sa.select(
-        *(c.item_id, c.kind, c.price_usd, c.source, c.source_listing_id, c.sold_at),
-        *(c.observed_at, c.match_confidence, c.payload_sha256),
+    sold = sa.select(c.item_id, c.price_usd, c.source, c.sold_at, c.observed_at).where(
+        c.kind == "sold", c.observed_at <= AS_OF, c.superseded_at.is_(None)
     )
-    with pq.ParquetWriter(path, database.arrow_schema(statement)) as writer:
-        for batch in database.iter_arrow(statement, 100_000):
-            writer.write_batch(batch)
+    with Stopwatch() as watch, database.connect() as connection:
+        frame = pd.read_sql(sold, connection)
+        items = pd.read_sql(sa.select(t.items.c.id, t.items.c.natural_key), connection)
+        prices = frame.groupby("item_id")["price_usd"].agg(["count", "min", "median", "max"])
+        found = prices.merge(items, left_index=True, right_on="id")
+        many = (found["count"] >= 20) & (found["median"] >= 5)
+        found = found[many | ((found["count"] >= 8) & (found["median"] >= 15))]
+        found.sort_values("natural_key").to_parquet(place.directory / "pandas.parquet")
+    return Found(watch.seconds, {"examples": len(found)})
 
 
-def _copied(duck: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:
-    duck.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
-    return int(pq.read_metadata(path).num_rows)
+def duckdb_alone(place: Place) -> Found:
+    """Make the same tables by DuckDB alone: the same statements over Parquet, and COPY."""
+    with duckdb_connection() as duck:
+        _export(duck, Database(place.url), place.directory)
+    made = {table: place.directory / f"{table}.parquet" for table in REPEATABLE}
+    with duckdb_connection() as duck:
+        with Stopwatch() as watch:
+            for relation in RELATIONS:
+                path = place.directory / f"known_{relation}.parquet"
+                duck.execute(f"CREATE VIEW {relation} AS FROM read_parquet('{path}')")
+            derive(duck, "v1", AS_OF)
+            for table, path in made.items():
+                order = ", ".join(TABLES[table].order)
+                duck.execute(
+                    f"COPY (SELECT * FROM {table} ORDER BY {order}) TO '{path}' ({PARQUET})"
+                )
+        return Found(
+            watch.seconds,
+            {table: row_hash(duck, f"read_parquet('{path}')") for table, path in made.items()},
+        )
+
+
+def _export(duck: duckdb.DuckDBPyConnection, database: Database, directory: Path) -> None:
+    """Write what a build reads to Parquet; not measured."""
+    by = licensed(database, sandbox=True, internal=False)
+    with (
+        snapshot(database) as known,
+        copied_observations(duck, known, directory / "copies"),
+    ):
+        observe(duck, AS_OF, by)
+        read_known(duck, known, AS_OF, by, [])
+        for relation in RELATIONS:
+            path = directory / f"known_{relation}.parquet"
+            duck.execute(f"COPY {relation} TO '{path}' (FORMAT parquet, COMPRESSION zstd)")

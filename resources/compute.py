@@ -11,15 +11,18 @@ MEMORY_LIMIT = "2GiB"
 
 
 @contextmanager
-def duckdb_connection(threads: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+def duckdb_connection(
+    threads: int | None = None, memory_limit: str = MEMORY_LIMIT
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open an in-memory DuckDB with bounded memory, in UTC.
 
     Args:
         threads: Threads it may use; None takes one for each core.
+        memory_limit: Memory it may hold before it spills.
     """
     connection = duckdb.connect(":memory:")
     try:
-        connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+        connection.execute(f"SET memory_limit = '{memory_limit}'")
         connection.execute(f"SET threads = {threads or os.cpu_count() or 1}")
         connection.execute("SET preserve_insertion_order = false")
         # A moment's text, and its Arrow and Parquet type, follow the session's zone.

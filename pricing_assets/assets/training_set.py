@@ -11,6 +11,7 @@ from pricing_assets.core.drift import CHANGED
 from pricing_assets.core.gate import QUALITY_TIERS, V1
 from pricing_assets.core.periods import FIRST_MONTH, moment
 from pricing_assets.core.training import EXAMPLES
+from pricing_assets.store.training_leaks import Leaking
 from pricing_assets.store.training_places import Build, all_shown, facts_of
 from pricing_assets.store.training_set import NothingToBuild, build_month
 from resources.clock import Clock
@@ -69,7 +70,7 @@ def training_set(
             at=moment(config.as_of) if config.as_of else None,
             internal=config.internal,
         )
-    except (NothingToBuild, ValueError) as error:
+    except (NothingToBuild, Leaking, ValueError) as error:
         raise dg.Failure(str(error), allow_retries=False) from None
     return dg.MaterializeResult(metadata=_shown(build, settings.training_sets))
 

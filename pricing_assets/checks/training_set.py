@@ -1,4 +1,8 @@
-"""The rules against leaks as a blocking check: what leaks is not trained on."""
+"""The rules against leaks as a blocking check: what leaks is not trained on.
+
+A build that breaks one is not shown at all. The check shows that they hold, and finds a file
+that was changed afterwards.
+"""
 
 import dagster as dg
 

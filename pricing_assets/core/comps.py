@@ -6,7 +6,7 @@ exact and the same everywhere.
 
 COMPS_SQL = """
 SELECT
-    item_id,
+    {key},
     CAST(count(*) FILTER (WHERE kind = 'sold') AS BIGINT) AS sold_count,
     min(price_usd) FILTER (WHERE kind = 'sold') AS sold_min,
     {median} AS sold_median,
@@ -15,7 +15,7 @@ SELECT
     min(price_usd) FILTER (WHERE kind = 'ask') AS ask_min
     {more}
 FROM {observations}
-GROUP BY item_id
+GROUP BY {key}
 """
 
 
@@ -32,7 +32,7 @@ def quantile_sql(fraction: float, condition: str = "kind = 'sold'") -> str:
     )
 
 
-def comps_sql(observations: str, more: str = "") -> str:
+def comps_sql(observations: str, more: str = "", key: str = "item_id") -> str:
     """Return the DuckDB statement that gives the comps of every item in a relation.
 
     Args:
@@ -40,5 +40,6 @@ def comps_sql(observations: str, more: str = "") -> str:
             what counts, that is, current observations with a price in USD. Estimates are
             neither sold nor asks, and so are never counted.
         more: Further aggregate expressions, each starting with a comma.
+        key: Columns that tell apart what has comps of its own.
     """
-    return COMPS_SQL.format(median=quantile_sql(0.5), observations=observations, more=more)
+    return COMPS_SQL.format(key=key, median=quantile_sql(0.5), observations=observations, more=more)

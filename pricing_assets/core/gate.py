@@ -32,16 +32,17 @@ class Gate(Protocol):
     def admits(self) -> str:
         """Return what an item needs, for a person."""
 
-    def verdict_sql(self, evidence: str) -> str:
+    def verdict_sql(self, evidence: str, key: str = "item_id") -> str:
         """Return the DuckDB statement that gives the verdict on every item of a relation.
 
         Args:
-            evidence: Relation with item_id, sold_count, sold_median, spread_percent,
+            evidence: Relation with the key, sold_count, sold_median, spread_percent,
                 sale_age_days and match_percent (see `core.evidence`). The comps in it are
                 sold, not estimated.
+            key: Columns that tell apart what is judged.
 
         Returns:
-            A statement giving item_id, policy, score (0 to 1), passed and reason.
+            A statement giving the key, policy, score (0 to 1), passed and reason.
         """
 
 
@@ -137,11 +138,11 @@ class Policy:
         """Return what an item needs, for a person."""
         return " or ".join(f"{n} comps with a median of ${m}" for n, m in self.ways_to_pass())
 
-    def verdict_sql(self, evidence: str) -> str:
+    def verdict_sql(self, evidence: str, key: str = "item_id") -> str:
         """Return the DuckDB statement of the verdict; see `Gate.verdict_sql`."""
         names = ("sold_count", "sold_median")
         return (
-            f"SELECT item_id, '{self.name}' AS policy, score, "
+            f"SELECT {key}, '{self.name}' AS policy, score, "
             f"{self.passed_sql('score', *names, 'false')} AS passed, "
             f"{self.reason_sql(*names, 'false')} AS reason "
             f"FROM (SELECT *, CAST({self.score_sql(*names)} AS DOUBLE) AS score FROM {evidence})"
@@ -213,14 +214,14 @@ class EvidencePolicy:
             for r in self.requirements
         )
 
-    def verdict_sql(self, evidence: str) -> str:
+    def verdict_sql(self, evidence: str, key: str = "item_id") -> str:
         """Return the DuckDB statement of the verdict; see `Gate.verdict_sql`."""
         points = " + ".join(f"({r.points_sql()})" for r in self.requirements)
         passed = " AND ".join(r.reached_sql(r.steps[-1]) for r in self.requirements)
         lacks = ", ".join(r.lack_sql() for r in self.requirements)
         least = self.requirements[0].steps[-1].at_least
         return (
-            f"SELECT item_id, '{self.name}' AS policy, CAST(({points}) / 100 AS DOUBLE) AS score, "
+            f"SELECT {key}, '{self.name}' AS policy, CAST(({points}) / 100 AS DOUBLE) AS score, "
             f"{passed} AS passed, CASE WHEN coalesce(sold_count, 0) = 0 "
             f"THEN 'no sold comps: needs at least {least}' WHEN {passed} THEN 'passes' "
             f"ELSE 'needs ' || concat_ws(' and ', {lacks}) END AS reason FROM {evidence}"

@@ -109,11 +109,11 @@ def only_sales(manifest: Mapping[str, Any]) -> str:
 def label_of_sales(manifest: Mapping[str, Any]) -> str:
     """A label is the median of the item's sales, as many as it says."""
     return (
-        "SELECT 'label of ' || e.item_id || ' is not the median of its ' || "
+        "SELECT 'label of ' || e.item_id || ' ' || e.variant || ' is not the median of its ' || "
         "CAST(e.sold_comps_count AS VARCHAR) || ' sales' AS wrong FROM examples e LEFT JOIN ("
-        "SELECT item_id, count(*) AS n, CAST(round(quantile_cont("
+        "SELECT item_id, variant, count(*) AS n, CAST(round(quantile_cont("
         "CAST(price AS DECIMAL(18, 6)), 0.5), 2) AS DECIMAL(12, 2)) AS price "
-        "FROM sales WHERE kind = 'sold' GROUP BY item_id) s USING (item_id) "
+        "FROM sales WHERE kind = 'sold' GROUP BY item_id, variant) s USING (item_id, variant) "
         "WHERE s.n IS DISTINCT FROM e.sold_comps_count OR s.price IS DISTINCT FROM e.target_price"
     )
 

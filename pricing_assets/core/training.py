@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-SCHEMA_VERSION = "2.0"
+SCHEMA_VERSION = "2.1"
 """Version of the tables. Removed or retyped column or table: major; added: minor."""
 
 Role = Literal["key", "feature", "label", "label-derived", "weight", "split", "provenance"]
@@ -40,6 +40,7 @@ EXAMPLES = (
     Column("item_id", "VARCHAR", "key", "UUIDv5 of category and natural key"),
     Column("category", "VARCHAR", "feature", "book, card or minifigure"),
     Column("natural_key", "VARCHAR", "key", "ISBN-13, card identifier or figure number"),
+    Column("variant", "VARCHAR", "feature", "what copy it is, such as signed; empty: plain"),
     Column("work_key", "VARCHAR", "key", "the work that the edition belongs to"),
     Column("title", "VARCHAR", "feature", "title; name of a card or minifigure"),
     Column("authors", "VARCHAR", "feature", "authors, separated by commas"),
@@ -72,7 +73,7 @@ EXAMPLES = (
     Column("match_percent", "BIGINT", "provenance", "median confidence that the comps match"),
     Column("payload_sha256s", "VARCHAR", "provenance", "bodies of the comps, separated by commas"),
 )
-"""Columns of `examples`, in order. A row is one item that passed the gate."""
+"""Columns of `examples`, in order. A row is one item and variant that passed the gate."""
 
 SALES = (
     Column("item_id", "VARCHAR", "key", "UUIDv5 of category and natural key"),
@@ -81,6 +82,7 @@ SALES = (
     Column("observed_at", "TIMESTAMPTZ", "key", "when it was learnt"),
     Column("category", "VARCHAR", "feature", "book, card or minifigure"),
     Column("natural_key", "VARCHAR", "key", "ISBN-13, card identifier or figure number"),
+    Column("variant", "VARCHAR", "feature", "what copy it is, such as signed; empty: plain"),
     Column("work_key", "VARCHAR", "key", "the work that the edition belongs to"),
     Column("sold_at", "TIMESTAMPTZ", "feature", "when it sold; null where the source is silent"),
     Column("price", "DECIMAL(12,2)", "label", "what it sold for, USD, without shipping"),
@@ -97,6 +99,7 @@ REJECTED = (
     Column("item_id", "VARCHAR", "key", "UUIDv5 of category and natural key"),
     Column("category", "VARCHAR", "provenance", "book, card or minifigure"),
     Column("natural_key", "VARCHAR", "key", "ISBN-13, card identifier or figure number"),
+    Column("variant", "VARCHAR", "key", "what copy it is, such as signed; empty: plain"),
     Column("reason", "VARCHAR", "label-derived", "what it lacks for the policy of this build"),
     Column("training_quality_score", "DOUBLE", "label-derived", "the policy's score, 0 to 1"),
     Column("admitted_by", "VARCHAR", "label-derived", "other policies that would admit it"),
@@ -107,12 +110,13 @@ REJECTED = (
     Column("match_percent", "BIGINT", "provenance", "median confidence that the comps match"),
     Column("ask_count", "BIGINT", "provenance", "asks open at the as-of"),
 )
-"""Columns of `rejected`. A row is one known item that did not pass, and why."""
+"""Columns of `rejected`. A row is one known item and variant that did not pass, and why."""
 
 CHANGES = (
     Column("item_id", "VARCHAR", "key", "UUIDv5 of category and natural key"),
     Column("category", "VARCHAR", "provenance", "book, card or minifigure"),
     Column("natural_key", "VARCHAR", "key", "ISBN-13, card identifier or figure number"),
+    Column("variant", "VARCHAR", "key", "what copy it is, such as signed; empty: plain"),
     Column("change", "VARCHAR", "provenance", "added, removed or changed"),
     Column("columns", "VARCHAR", "provenance", "columns that differ, separated by commas"),
     Column("target_price_before", "DECIMAL(12,2)", "label", "in the build before, USD"),
@@ -127,9 +131,9 @@ TABLES: Mapping[str, Table] = {
     for table in (
         Table(
             "examples",
-            "One row an item that passed the gate.",
+            "One row an item and variant that passed the gate.",
             EXAMPLES,
-            ("category", "natural_key"),
+            ("category", "natural_key", "variant"),
         ),
         Table(
             "sales",
@@ -139,15 +143,15 @@ TABLES: Mapping[str, Table] = {
         ),
         Table(
             "rejected",
-            "One row an item that did not pass, with what it lacks.",
+            "One row an item and variant that did not pass, with what it lacks.",
             REJECTED,
-            ("category", "natural_key"),
+            ("category", "natural_key", "variant"),
         ),
         Table(
             "changes",
             "One row an example that was added, removed or changed since the build before.",
             CHANGES,
-            ("category", "natural_key", "item_id"),
+            ("category", "natural_key", "variant", "item_id"),
         ),
     )
 }

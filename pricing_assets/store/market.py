@@ -108,25 +108,39 @@ def reverted_merges(until: datetime) -> AnySelect:
 def count_sales_once(duck: duckdb.DuckDBPyConnection) -> None:
     """Move the sold observations that repeat an earlier one out of the table `observations`.
 
-    Makes the table `repeated`, with the columns of `sale_merges` that name the two.
+    Makes the table `repeated` of `find_repeats`.
 
     Args:
-        duck: Has the table `observations`, with item_id, kind, price_usd, source,
-            source_listing_id, sold_at and observed_at, and the relation `reverted` of
-            `reverted_merges`.
+        duck: Has what `find_repeats` needs.
+    """
+    find_repeats(duck, "observations")
+    duck.execute("DELETE FROM observations WHERE rowid IN (SELECT place FROM repeated)")
+    duck.execute("ALTER TABLE repeated DROP COLUMN place")
+
+
+def find_repeats(duck: duckdb.DuckDBPyConnection, observations: str) -> None:
+    """Make the table `repeated`: the sold observations that repeat an earlier one.
+
+    Its columns are those of `sale_merges` that name the two, and `place`, the row of the
+    later one.
+
+    Args:
+        duck: Has the relation `reverted` of `reverted_merges`.
+        observations: A table with item_id, kind, price_usd, source, source_listing_id, sold_at
+            and observed_at.
     """
     duck.register("venues", _venues())
     duck.execute(
         "CREATE OR REPLACE TEMP VIEW venue_sales AS SELECT o.rowid AS id, o.item_id, v.venue, "
         "o.price_usd, o.sold_at, o.observed_at, o.source, o.source_listing_id "
-        "FROM observations o JOIN venues v USING (source) "
+        f"FROM {observations} o JOIN venues v USING (source) "
         "WHERE o.kind = 'sold' AND o.sold_at IS NOT NULL"
     )
     duck.execute(
         "CREATE OR REPLACE TEMP TABLE apart AS SELECT o.rowid AS one, f.rowid AS other "
-        "FROM reverted r JOIN observations o ON o.kind = 'sold' AND o.item_id = r.item_id "
+        f"FROM reverted r JOIN {observations} o ON o.kind = 'sold' AND o.item_id = r.item_id "
         "AND o.source = r.source AND o.source_listing_id = r.source_listing_id "
-        "JOIN observations f ON f.kind = 'sold' AND f.item_id = r.item_id "
+        f"JOIN {observations} f ON f.kind = 'sold' AND f.item_id = r.item_id "
         "AND f.source = r.first_source AND f.source_listing_id = r.first_listing_id"
     )
     # No drawn id decides: databases with the same observations merge alike.
@@ -134,11 +148,9 @@ def count_sales_once(duck: duckdb.DuckDBPyConnection) -> None:
     duck.execute(
         "CREATE OR REPLACE TABLE repeated AS SELECT o.item_id, o.source, o.source_listing_id, "
         "f.source AS first_source, f.source_listing_id AS first_listing_id, r.id AS place "
-        f"FROM ({repeats}) r JOIN observations o ON o.rowid = r.id "
-        "JOIN observations f ON f.rowid = r.sale_id"
+        f"FROM ({repeats}) r JOIN {observations} o ON o.rowid = r.id "
+        f"JOIN {observations} f ON f.rowid = r.sale_id"
     )
-    duck.execute("DELETE FROM observations WHERE rowid IN (SELECT place FROM repeated)")
-    duck.execute("ALTER TABLE repeated DROP COLUMN place")
 
 
 @functools.cache

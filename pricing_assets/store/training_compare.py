@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pricing_assets.core.changes import COMPARED, changes_sql
+from pricing_assets.core.changes import COMPARED, changes_sql, keyed
 from pricing_assets.core.training import TABLES, columns_of_manifest
 from pricing_assets.store.training_places import Build
 from resources.compute import duckdb_connection
@@ -23,7 +23,10 @@ def differences(
         for build in (before, after)
     ]
     compared = tuple(name for name in COMPARED if name in has[0] & has[1])
-    old, new = (f"read_parquet('{build.path / 'examples.parquet'}')" for build in (before, after))
+    old, new = (
+        keyed(f"read_parquet('{build.path / 'examples.parquet'}')", columns)
+        for build, columns in zip((before, after), has, strict=True)
+    )
     with duckdb_connection() as duck:
         duck.execute(f"CREATE TABLE changes AS {changes_sql(old, new, compared)}")
         counted = dict(duck.execute("SELECT change, count(*) FROM changes GROUP BY 1").fetchall())

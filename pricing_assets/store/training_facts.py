@@ -74,7 +74,7 @@ def facts(
         "age_histogram": _histogram(
             duck,
             age,
-            "observations SEMI JOIN admitted USING (item_id) WHERE kind = 'sold'",
+            "observations SEMI JOIN admitted USING (item_id, variant) WHERE kind = 'sold'",
             AGE_EDGES,
         ),
         "policies": {name: _policy(duck, name) for name in POLICIES},
@@ -85,7 +85,7 @@ def facts(
 
 
 def _policy(duck: duckdb.DuckDBPyConnection, name: str) -> dict[str, Any]:
-    judged = f"comps JOIN verdicts USING (item_id) WHERE policy = '{name}'"
+    judged = f"comps JOIN verdicts USING (item_id, variant) WHERE policy = '{name}'"
     return {
         "admits": POLICIES[name].admits(),
         "description": POLICIES[name].description,

@@ -6,15 +6,14 @@ and the writer's settings and the rows of a group are pinned.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import duckdb
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pricing_assets.core.changes import COMPARED, changes_sql, no_changes_sql
+from pricing_assets.core.changes import COMPARED, changes_sql, keyed, no_changes_sql
 from pricing_assets.core.croissant import croissant
 from pricing_assets.core.training import (
     REPEATABLE,
@@ -32,7 +31,21 @@ from pricing_assets.core.training_page import page
 from pricing_assets.store.training_facts import facts
 
 ROW_GROUP_ROWS = 131_072
-"""Rows in a Parquet row group; pinned, for the bytes to repeat."""
+
+PARQUET = (
+    f"FORMAT parquet, PARQUET_VERSION v1, COMPRESSION zstd, COMPRESSION_LEVEL 3, "
+    f"ROW_GROUP_SIZE {ROW_GROUP_ROWS}"
+)
+"""Settings of the Parquet writer; pinned, for the bytes to repeat."""
+
+NARROW = {
+    "item_id": ("CAST(item_id AS UUID)", "CAST(item_id AS VARCHAR)"),
+    "payload_sha256": ("unhex(payload_sha256)", "lower(hex(payload_sha256))"),
+}
+"""Columns that are carried through the sort as bytes, with how, and how they are text again.
+
+Sorting 9,000,000 sales took 63 s of the processor with them as text, and 26 s so.
+"""
 
 
 class Earlier(Protocol):
@@ -72,23 +85,26 @@ def write_build(
         SchemaMismatch: The tables changed since the build before and their version did not.
     """
     _check_schema(before)
-    duck.execute(f"CREATE TABLE changes AS {_changes(before)}")
+    duck.execute(f"CREATE VIEW changes AS {_changes(before)}")
     files: dict[str, Any] = {}
     hashes: dict[str, str] = {}
     for table in TABLES.values():
         path = staging / f"{table.name}.parquet"
-        query = f"SELECT * FROM {table.name} ORDER BY {', '.join(table.order)}"
-        rows = write_parquet(duck, query, path)
+        narrowed = [column.name for column in table.columns if column.name in NARROW]
+        rows = write_parquet(duck, table.name, table.order, path, narrowed)
         _check_written(duck, path, table)
+        # What follows reads the file: it is computed once, and the memory is left to the next.
+        duck.execute(f"CREATE OR REPLACE VIEW {table.name} AS FROM read_parquet('{path}')")
         files[path.name] = file_entry(path, rows)
         hashes[table.name] = row_hash(duck, f"read_parquet('{path}')")
     found = facts(duck, staging, identity, month_before)
+    present = _present(duck)
     manifest: dict[str, Any] = {
         **identity,
         "build_id": _build_id(identity, hashes),
         "rows": {name: files[f"{name}.parquet"]["rows"] for name in TABLES},
         **{name: found[name] for name in ("splits", "items_considered", "observations", "sources")},
-        "agreements": [entry for entry in agreements if entry["source"] in _present(duck)],
+        "agreements": [entry for entry in agreements if entry["source"] in present],
         "licences": {name: licences.get(name, {}) for name in found["sources"]},
         "before": before and {key: before.manifest[key] for key in ("build_id", "month", "as_of")},
         "tables": {
@@ -125,17 +141,33 @@ def _present(duck: duckdb.DuckDBPyConnection) -> set[str]:
     return {source for (source,) in duck.execute(query).fetchall()}
 
 
-def write_parquet(duck: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:
-    """Write the rows of an ordered query; return their number."""
-    reader = duck.sql(query).to_arrow_reader(ROW_GROUP_ROWS)
-    rows = 0
-    with pq.ParquetWriter(
-        path, reader.schema, compression="zstd", compression_level=3, version="2.6"
-    ) as writer:
-        for group in _groups(reader):
-            writer.write_table(group, row_group_size=ROW_GROUP_ROWS)
-            rows += group.num_rows
-    return rows
+def write_parquet(
+    duck: duckdb.DuckDBPyConnection,
+    relation: str,
+    order: Sequence[str],
+    path: Path,
+    narrowed: Collection[str] = (),
+) -> int:
+    """Write a relation in a total order of its rows; return their number.
+
+    Args:
+        narrowed: Columns of `NARROW` that it has.
+    """
+    narrow = _replaced({name: NARROW[name][0] for name in narrowed})
+    wide = _replaced({name: NARROW[name][1] for name in narrowed})
+    # Statistics of what the rows come from would decide which columns are declared never null.
+    duck.execute("SET disabled_optimizers = 'statistics_propagation'")
+    duck.execute(
+        f"COPY (SELECT *{wide} FROM (SELECT *{narrow} FROM {relation} "
+        f"ORDER BY {', '.join(order)})) TO '{path}' ({PARQUET})"
+    )
+    duck.execute("RESET disabled_optimizers")
+    return int(pq.read_metadata(path).num_rows)
+
+
+def _replaced(expressions: Mapping[str, str]) -> str:
+    replaced = ", ".join(f"{expression} AS {name}" for name, expression in expressions.items())
+    return f" REPLACE ({replaced})" if replaced else ""
 
 
 def row_hash(duck: duckdb.DuckDBPyConnection, relation: str) -> str:
@@ -213,22 +245,10 @@ def _changes(before: Earlier | None) -> str:
         return no_changes_sql("examples")
     known = {name for name, _ in columns_of_manifest(before.manifest)["examples"]}
     return changes_sql(
-        f"read_parquet('{before.path / 'examples.parquet'}')",
+        keyed(f"read_parquet('{before.path / 'examples.parquet'}')", known),
         "examples",
         tuple(name for name in COMPARED if name in known),
     )
-
-
-def _groups(reader: pa.RecordBatchReader) -> Iterator[pa.Table]:
-    """Yield tables of exactly `ROW_GROUP_ROWS` rows, whatever the batches' sizes are."""
-    waiting = reader.schema.empty_table()
-    for batch in reader:
-        waiting = pa.concat_tables([waiting, pa.Table.from_batches([batch])])
-        while waiting.num_rows >= ROW_GROUP_ROWS:
-            yield waiting.slice(0, ROW_GROUP_ROWS).combine_chunks()
-            waiting = waiting.slice(ROW_GROUP_ROWS)
-    if waiting.num_rows:
-        yield waiting.combine_chunks()
 
 
 def _write_duckdb(path: Path, directory: Path, manifest: Mapping[str, Any]) -> None:

@@ -1,8 +1,8 @@
 """What a build depends on beside its as-of: the observations, the code, the licences.
 
-The fingerprint of the inputs is made of aggregates that the database computes in seconds, so
-that a month whose inputs did not change need not be read again. It is the same on both
-databases: no drawn id is in it.
+The fingerprint of the inputs is made of aggregates that take seconds, so that a month whose
+inputs did not change need not be built again. It is the same on both databases: no drawn id is
+in it.
 """
 
 import functools
@@ -12,56 +12,48 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import sqlalchemy as sa
 
 from pricing_assets.schema import tables as t
-from pricing_assets.store.market import observed_as_of
 from resources.database import AnySelect, Database
+from resources.snapshot import Snapshot
 
 _CODE = ("core", "store")
 """Packages whose code decides what a build contains."""
 
 
-def inputs(database: Database, at: datetime) -> str:
+_OBSERVATIONS = """
+    SELECT 'observations', source, kind, count(*), sum(length(source_listing_id)),
+        sum(price_usd), sum(match_millionths), sum(CAST(epoch_us(observed_at) AS HUGEINT)),
+        count(sold_at), sum(CAST(epoch_us(sold_at) AS HUGEINT)),
+        min(item_id), max(item_id), min(payload_sha256), max(payload_sha256)
+    FROM usable GROUP BY source, kind
+"""
+
+
+def inputs(duck: duckdb.DuckDBPyConnection, snapshot: Snapshot, at: datetime) -> str:
     """Return the fingerprint of all that was known at a moment, as 64 hex digits.
 
     Observations are appended and superseded, never changed in place, so numbers, sums and
     latest moments tell whether any came, went or was corrected.
+
+    Args:
+        duck: Has the relation `usable` of that moment.
     """
-    found = [
-        [str(value) for value in row]
-        for statement in _statements(at)
-        for row in database.rows(statement)
+    rows = [
+        *duck.execute(_OBSERVATIONS).fetchall(),
+        *(row for statement in _statements(at) for row in snapshot.rows(statement)),
     ]
-    return hashlib.sha256(json.dumps(sorted(found)).encode()).hexdigest()
+    found = sorted([str(value) for value in row] for row in rows)
+    return hashlib.sha256(json.dumps(found).encode()).hexdigest()
 
 
 def _statements(at: datetime) -> list[AnySelect]:
-    listings, versions, reviews = t.price_listings, t.metadata_versions, t.edition_reviews
+    versions, reviews = t.metadata_versions, t.edition_reviews
     merges = t.sale_merges
     count = sa.func.count()
-
-    def whole(column: sa.ColumnElement[Any], scale: int) -> sa.ColumnElement[Any]:
-        """Sum a number as a whole one: a sum of floats depends on the order of its rows."""
-        return sa.func.sum(sa.cast(sa.func.round(column * scale), sa.BigInteger()))
-
     return [
-        # In one pass without a group: SQLite would sort ten million rows for one.
-        sa.select(
-            sa.literal("observations"),
-            count,
-            sa.func.count(sa.case((listings.c.kind == "sold", 1))),
-            sa.func.count(sa.case((listings.c.kind == "ask", 1))),
-            sa.func.count(sa.case((listings.c.source.like("sandbox:%"), 1))),
-            sa.func.sum(sa.func.length(listings.c.source)),
-            sa.func.sum(sa.func.length(listings.c.source_listing_id)),
-            whole(listings.c.price_usd, 100),
-            whole(listings.c.match_confidence, 1_000_000),
-            sa.func.min(listings.c.observed_at),
-            sa.func.max(listings.c.observed_at),
-            sa.func.count(listings.c.sold_at),
-            sa.func.max(listings.c.sold_at),
-        ).where(observed_as_of(at)),
         sa.select(
             sa.literal("metadata"),
             versions.c.source,

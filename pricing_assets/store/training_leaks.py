@@ -10,6 +10,24 @@ SHOWN = 5
 """Sentences of a rule that are shown; the number of all is told."""
 
 
+class Leaking(RuntimeError):
+    """A build was not shown, for it breaks rules against leaks; the message says which."""
+
+
+def refuse_leaks(build: Build) -> None:
+    """Hold that a build breaks no rule.
+
+    Raises:
+        Leaking: It does.
+    """
+    if found := leaks(build):
+        broken = "; ".join(f"{name}: {', '.join(wrong)}" for name, wrong in found.items())
+        raise Leaking(
+            f"the build of {build.manifest['month']} leaks and is not shown; what was shown before "
+            f"stays. {broken}. Correct the data or the column's role, then build the month again."
+        )
+
+
 def leaks(build: Build) -> dict[str, list[str]]:
     """Return for every rule that does not hold what is wrong, the first few sentences."""
     found: dict[str, list[str]] = {}

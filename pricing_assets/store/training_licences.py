@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import duckdb
 import sqlalchemy as sa
 
 from pricing_assets.core.licences import SIMULATED, Terms
 from pricing_assets.schema import tables as t
 from pricing_assets.store.licences import terms_of_sources
-from pricing_assets.store.market import counted, observed_as_of
 from resources.database import Database
+from resources.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,26 +63,31 @@ def licensed(database: Database, *, sandbox: bool, internal: bool) -> Licensed:
     return Licensed(sandbox, {name: terms[name] for name in terms if name not in barred}, barred)
 
 
-def known(at: datetime) -> sa.ColumnElement[bool]:
-    """Return the condition of the observations that a build as of a moment can use."""
-    return sa.and_(observed_as_of(at), counted())
+def left_out(
+    duck: duckdb.DuckDBPyConnection, snapshot: Snapshot, at: datetime, by: Licensed
+) -> list[dict[str, Any]]:
+    """Return what the licences left out, by source: what, how many rows, and why.
 
-
-def left_out(database: Database, at: datetime, by: Licensed) -> list[dict[str, Any]]:
-    """Return what the licences left out, by source: what, how many rows, and why."""
+    Args:
+        duck: Has the relation `usable` of that moment.
+    """
     versions = t.metadata_versions
+    counted = (
+        ("observations", duck.execute("SELECT source, count(*) FROM usable GROUP BY 1").fetchall()),
+        (
+            "metadata",
+            snapshot.rows(
+                sa.select(versions.c.source, sa.func.count())
+                .where(versions.c.observed_at <= at)
+                .group_by(versions.c.source)
+            ),
+        ),
+    )
     return [
-        {"source": row.source, "what": what, "rows": row.rows, "reason": by.barred[row.source]}
-        for what, table, condition in (
-            ("observations", t.price_listings, known(at)),
-            ("metadata", versions, versions.c.observed_at <= at),
-        )
-        for row in database.rows(
-            sa.select(table.c.source, sa.func.count().label("rows"))
-            .where(condition, table.c.source.in_(sorted(by.barred)))
-            .group_by(table.c.source)
-            .order_by(table.c.source)
-        )
+        {"source": source, "what": what, "rows": rows, "reason": by.barred[source]}
+        for what, found in counted
+        for source, rows in sorted(tuple(row) for row in found)
+        if source in by.barred
     ]
 
 

@@ -1,13 +1,16 @@
 """Building a month's training set: a function of what was known at its as-of.
 
-Here is what is read and how the tables follow from it. Beside it: `training_inputs` (what a
-build depends on), `training_files` (writing), `training_places` (showing and finding builds),
+Here is what is read. Beside it: `training_observations` (the copies that most of it is read
+from), `training_inputs` (what a build depends on), `training_tables` (how the tables follow from
+what was known), `training_files` (writing), `training_places` (showing and finding builds),
 `training_facts` (what the card says).
 """
 
 import importlib.metadata
 import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,33 +20,23 @@ import duckdb
 import pyarrow as pa
 import sqlalchemy as sa
 
-from pricing_assets.core.comps import comps_sql
-from pricing_assets.core.editions import work_fingerprint_sql
-from pricing_assets.core.evidence import AGGREGATES, evidence_sql
-from pricing_assets.core.gate import POLICIES
-from pricing_assets.core.metadata import TITLES, merge_sql
 from pricing_assets.core.periods import as_of, month_end
-from pricing_assets.core.training import (
-    EXAMPLES,
-    FULL_WEIGHT_COMPS,
-    HOLDOUT_DAYS,
-    REJECTED,
-    SALES,
-    SCHEMA_VERSION,
-    Column,
-    split_sql,
-)
-from pricing_assets.core.works import works_sql
+from pricing_assets.core.training import SCHEMA_VERSION
 from pricing_assets.schema import tables as t
-from pricing_assets.store.market import count_sales_once, reverted_merges
+from pricing_assets.store.market import reverted_merges
 from pricing_assets.store.training_files import write_build
 from pricing_assets.store.training_inputs import code_fingerprint, inputs, licences
+from pricing_assets.store.training_leaks import refuse_leaks
 from pricing_assets.store.training_licences import (
     Licensed,
-    known,
     left_out,
     licensed,
     why_nothing,
+)
+from pricing_assets.store.training_observations import (
+    copied_observations,
+    sales_seen_again,
+    usable_sql,
 )
 from pricing_assets.store.training_places import (
     Build,
@@ -53,8 +46,17 @@ from pricing_assets.store.training_places import (
     record,
     same_build,
 )
+from pricing_assets.store.training_tables import derive
 from resources.compute import duckdb_connection
 from resources.database import Database
+from resources.snapshot import Snapshot, snapshot
+
+COPIES = ".observations"
+"""Under a directory of training sets: the observations that its builds have read."""
+
+
+MEMORY_LIMIT = "3GiB"
+"""Memory that DuckDB may hold for a build: the sales are sorted in it."""
 
 
 class NothingToBuild(RuntimeError):
@@ -102,34 +104,56 @@ def build_month(
     Raises:
         ValueError: The month or the as-of cannot be.
         NothingToBuild: Nothing had been observed by then.
+        Leaking: The build broke a rule against leaks; what the month shows stays.
     """
     moment, provisional = _as_of(month, now, at)
     order = Order(month, moment, provisional, policy, sandbox, internal)
     by = licensed(database, sandbox=sandbox, internal=internal)
-    identity = _identity(database, order, by)
-    directory.mkdir(parents=True, exist_ok=True)
-    build = same_build(directory, month, identity)
-    if build is None:
-        staging = directory / f".{month}.{uuid.uuid4().hex}.building"
-        staging.mkdir()
-        try:
-            with duckdb_connection() as duck:
-                _load(duck, database, order.at, by)
-                _derive(duck, policy, order.at)
-                manifest = write_build(
-                    duck,
-                    staging,
-                    identity,
-                    licences=licences(database),
-                    agreements=by.agreements(),
-                    before=build_before(directory, month, order.at, identity),
-                    month_before=month_before(directory, month, identity),
-                )
+    with _staging(directory, month) as staging:
+        build, manifest = _written(database, directory, order, by, staging)
+        if build is None:
+            refuse_leaks(Build(staging, manifest))
             build = publish(staging, directory, month, manifest)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
     record(database, build, now, run_id)
     return build
+
+
+@contextmanager
+def _staging(directory: Path, month: str) -> Iterator[Path]:
+    """Give a place beside the months where a build is written until it is shown."""
+    staging = directory / f".{month}.{uuid.uuid4().hex}.building"
+    staging.mkdir(parents=True)
+    try:
+        yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _written(
+    database: Database, directory: Path, order: Order, by: Licensed, staging: Path
+) -> tuple[Build | None, dict[str, Any]]:
+    """Return the same build where there is one, otherwise None; and the manifest."""
+    with ExitStack() as stack:
+        duck = stack.enter_context(duckdb_connection(memory_limit=MEMORY_LIMIT))
+        # Closed before the computing begins: SQLite's log grows while it is read.
+        with snapshot(database) as known:
+            stack.enter_context(copied_observations(duck, known, directory / COPIES))
+            observe(duck, order.at, by, database.read_arrow(reverted_merges(order.at)))
+            identity = _identity(duck, known, order, by)
+            build = same_build(directory, order.month, identity)
+            if build is not None:
+                return build, build.manifest
+            read_known(duck, known, order.at, by, identity["left_out"])
+        derive(duck, order.policy, order.at)
+        return None, write_build(
+            duck,
+            staging,
+            identity,
+            licences=licences(database),
+            agreements=by.agreements(),
+            before=build_before(directory, order.month, order.at, identity),
+            month_before=month_before(directory, order.month, identity),
+        )
 
 
 def _as_of(month: str, now: datetime, at: datetime | None) -> tuple[datetime, bool]:
@@ -145,7 +169,9 @@ def _as_of(month: str, now: datetime, at: datetime | None) -> tuple[datetime, bo
     return moment, provisional
 
 
-def _identity(database: Database, order: Order, by: Licensed) -> dict[str, Any]:
+def _identity(
+    duck: duckdb.DuckDBPyConnection, known: Snapshot, order: Order, by: Licensed
+) -> dict[str, Any]:
     """Return what decides the content of a build: the same identity gives the same rows."""
     return {
         "schema_version": SCHEMA_VERSION,
@@ -154,28 +180,55 @@ def _identity(database: Database, order: Order, by: Licensed) -> dict[str, Any]:
         "provisional": order.provisional,
         "simulated": order.sandbox,
         "internal": order.internal,
-        "left_out": left_out(database, order.at, by),
+        "left_out": left_out(duck, known, order.at, by),
         "agreements_sha256": by.agreements_sha256(),
         "policy": order.policy,
         "code_version": importlib.metadata.version("pricing-assets"),
         "code_sha256": code_fingerprint(),
-        "inputs_sha256": inputs(database, order.at),
+        "inputs_sha256": inputs(duck, known, order.at),
     }
 
 
-def _load(duck: duckdb.DuckDBPyConnection, database: Database, at: datetime, by: Licensed) -> None:
-    listings, versions, reviews = t.price_listings, t.metadata_versions, t.edition_reviews
-    observations = sa.select(
-        listings.c.item_id,
-        listings.c.kind,
-        listings.c.price_usd,
-        listings.c.source,
-        listings.c.source_listing_id,
-        listings.c.sold_at,
-        listings.c.observed_at,
-        listings.c.match_confidence,
-        listings.c.payload_sha256,
-    ).where(known(at), listings.c.source.in_(by.sources))
+def observe(
+    duck: duckdb.DuckDBPyConnection, at: datetime, by: Licensed, reverted: pa.Table
+) -> None:
+    """Make `usable` of all that was observed, and `observations` of what the licences allow.
+
+    Of a sale that was seen more than once `observations` has the first report.
+
+    Args:
+        reverted: As `store.market.reverted_merges` gives it.
+    """
+    duck.execute(f"CREATE VIEW usable AS {usable_sql(at)}")
+    duck.execute("CREATE TABLE licensed AS SELECT unnest(?) AS source", [by.sources])
+    duck.execute("CREATE VIEW allowed AS FROM usable SEMI JOIN licensed USING (source)")
+    duck.register("reverted", reverted)
+    sales_seen_again(duck, "allowed")
+    duck.execute(
+        "CREATE VIEW observations AS FROM allowed o WHERE NOT EXISTS (FROM repeats r "
+        "WHERE o.kind = 'sold' AND r.item_id = o.item_id AND r.source = o.source "
+        "AND r.source_listing_id = o.source_listing_id)"
+    )
+
+
+def read_known(
+    duck: duckdb.DuckDBPyConnection,
+    known: Snapshot,
+    at: datetime,
+    by: Licensed,
+    left: list[dict[str, Any]],
+) -> None:
+    """Read into DuckDB what else was known: versions, items and accepted.
+
+    Args:
+        left: What the licences left out.
+
+    Raises:
+        NothingToBuild: No observation is left.
+    """
+    if _count(duck, "SELECT count(*) FROM observations") == 0:
+        raise NothingToBuild(why_nothing(at, by, left))
+    versions, reviews = t.metadata_versions, t.edition_reviews
     metadata = sa.select(
         versions.c.item_id, versions.c.source, versions.c.observed_at, versions.c.fields
     ).where(versions.c.observed_at <= at, versions.c.source.in_(by.sources))
@@ -183,179 +236,14 @@ def _load(duck: duckdb.DuckDBPyConnection, database: Database, at: datetime, by:
     accepted = sa.select(reviews.c.item_id, reviews.c.other_item_id).where(
         reviews.c.verdict == "accepted", reviews.c.decided_at <= at
     )
-    for name, statement in (
-        ("observations", observations),
-        ("versions", metadata),
-        ("items", items),
-        ("accepted", accepted),
+    for name, statement, table in (
+        ("versions", metadata, versions),
+        ("items", items, t.items),
+        ("accepted", accepted, reviews),
     ):
-        reader = pa.RecordBatchReader.from_batches(
-            database.arrow_schema(statement), database.iter_arrow(statement)
-        )
-        duck.register("reader", reader)
+        duck.register("reader", known.reader(statement, table))
         duck.execute(f"CREATE TABLE {name} AS SELECT * FROM reader")
         duck.unregister("reader")
-    if _count(duck, "SELECT count(*) FROM observations") == 0:
-        raise NothingToBuild(why_nothing(at, by, left_out(database, at, by)))
-    duck.register("reverted", database.read_arrow(reverted_merges(at)))
-    count_sales_once(duck)
-
-
-def _derive(duck: duckdb.DuckDBPyConnection, policy: str, at: datetime) -> None:
-    moment = f"TIMESTAMPTZ '{at.isoformat()}'"
-    _weigh(duck, moment)
-    _judge(duck, policy)
-    duck.execute(
-        "CREATE VIEW known AS SELECT item_id, source, observed_at, "
-        "CAST(fields AS JSON) AS fields FROM versions"
-    )
-    duck.execute("CREATE VIEW wanted AS FROM known SEMI JOIN comps USING (item_id)")
-    duck.execute(f"CREATE TABLE described AS {merge_sql('wanted')}")
-    # Over all that was known, not only what is admitted: an edition that is admitted later
-    # must find its work on the side where it is.
-    named = merge_sql("known", ("title", "authors", "work_key"))
-    editions = (
-        "(SELECT i.id AS item_id, n.work_key, "
-        f"{work_fingerprint_sql('n.title', 'n.authors')} AS fingerprint "
-        f"FROM items i LEFT JOIN ({named}) n ON n.item_id = i.id)"
-    )
-    duck.execute(f"CREATE TABLE works AS {works_sql(editions, 'accepted')}")
-    # Once an item, not once a sale: the hash of a work is the dearest expression here.
-    duck.execute(
-        f"CREATE TABLE sides AS SELECT item_id, work_key, {split_sql('work_key')} AS split "
-        "FROM works"
-    )
-    _derive_examples(duck, moment)
-    _derive_sales(duck, moment)
-    _derive_rejected(duck, policy, moment)
-
-
-def _weigh(duck: duckdb.DuckDBPyConnection, moment: str) -> None:
-    """Make `comps`: the statistics and the evidence of every item with observations."""
-    comps = comps_sql(
-        "observations",
-        AGGREGATES
-        + ", string_agg(DISTINCT source, ',' ORDER BY source) FILTER (WHERE kind = 'sold') "
-        "AS sold_sources, max(observed_at) FILTER (WHERE kind = 'sold') AS last_observed_at",
-    )
-    duck.execute(f"CREATE TABLE comps AS {evidence_sql(f'({comps})', moment)}")
-    # Each body once an item before their names are joined: most comps share one.
-    duck.execute(
-        "CREATE TABLE bodies AS SELECT item_id, "
-        "string_agg(payload_sha256, ',' ORDER BY payload_sha256) AS payload_sha256s "
-        "FROM (SELECT DISTINCT item_id, payload_sha256 FROM observations WHERE kind = 'sold') "
-        "GROUP BY item_id"
-    )
-
-
-def _judge(duck: duckdb.DuckDBPyConnection, policy: str) -> None:
-    """Make `verdicts` of all policies on all items, and `admitted` by the chosen one."""
-    duck.execute(
-        "CREATE TABLE verdicts AS "
-        + " UNION ALL ".join(gate.verdict_sql("comps") for gate in POLICIES.values())
-    )
-    duck.execute(
-        "CREATE TABLE admitted AS SELECT comps.*, score FROM comps JOIN verdicts USING (item_id) "
-        f"WHERE policy = '{policy}' AND passed"
-    )
-
-
-def _derive_examples(duck: duckdb.DuckDBPyConnection, moment: str) -> None:
-    titles = ", ".join(f"d.{name}" for name in TITLES)
-    expressions = {
-        "category": "i.category",
-        "natural_key": "i.natural_key",
-        "work_key": "w.work_key",
-        "title": f"coalesce({titles})",
-        "target_price": "a.sold_median",
-        "sold_comps_count": "a.sold_count",
-        "sold_comps_min": "a.sold_min",
-        "sold_comps_median": "a.sold_median",
-        "sold_comps_max": "a.sold_max",
-        "training_quality_score": "a.score",
-        "weight": f"least(a.sold_count, {FULL_WEIGHT_COMPS}) / {FULL_WEIGHT_COMPS}",
-        "split": "w.split",
-        "time_holdout": _held_out("a.last_sold_at", moment),
-        "payload_sha256s": "b.payload_sha256s",
-        **{
-            name: f"a.{name}"
-            for name in (
-                *("item_id", "ask_count", "ask_min", "sold_sources", "spread_percent"),
-                *("last_sold_at", "last_observed_at", "match_percent"),
-            )
-        },
-    }
-    duck.execute(
-        f"CREATE TABLE examples AS SELECT {_columns(EXAMPLES, expressions, 'd')} FROM admitted a "
-        "JOIN items i ON i.id = a.item_id JOIN sides w ON w.item_id = a.item_id "
-        "JOIN bodies b ON b.item_id = a.item_id LEFT JOIN described d ON d.item_id = a.item_id"
-    )
-
-
-def _derive_sales(duck: duckdb.DuckDBPyConnection, moment: str) -> None:
-    expressions = {
-        "category": "i.category",
-        "natural_key": "i.natural_key",
-        "work_key": "w.work_key",
-        "price": "o.price_usd",
-        "weight": "o.match_confidence",
-        "split": "w.split",
-        "time_holdout": _held_out("coalesce(o.sold_at, o.observed_at)", moment),
-        "in_examples": "a.item_id IS NOT NULL",
-    }
-    duck.execute(
-        f"CREATE VIEW sales AS SELECT {_columns(SALES, expressions, 'o')} FROM observations o "
-        "JOIN items i ON i.id = o.item_id JOIN sides w ON w.item_id = o.item_id "
-        "LEFT JOIN admitted a ON a.item_id = o.item_id WHERE o.kind = 'sold'"
-    )
-
-
-def _derive_rejected(duck: duckdb.DuckDBPyConnection, policy: str, moment: str) -> None:
-    # An item is known from its first scan on; one without any observation lacks them all.
-    unseen = (
-        f"(SELECT id AS item_id, * EXCLUDE (id) FROM items WHERE created_at <= {moment}) "
-        "ANTI JOIN comps USING (item_id)"
-    )
-    nothing = ", ".join(
-        f"CAST(NULL AS BIGINT) AS {name}"
-        for name in ("sold_count", "spread_percent", "sale_age_days", "match_percent", "ask_count")
-    )
-    duck.execute(
-        f"CREATE VIEW unseen AS SELECT item_id, {nothing}, "
-        f"CAST(NULL AS DECIMAL(12, 2)) AS sold_median FROM {unseen}"
-    )
-    verdict = POLICIES[policy].verdict_sql("unseen")
-    expressions = {
-        "category": "i.category",
-        "natural_key": "i.natural_key",
-        "training_quality_score": "v.score",
-        "reason": "v.reason",
-        "admitted_by": "other.names",
-        "sold_comps_count": "coalesce(c.sold_count, 0)",
-        "sold_comps_median": "c.sold_median",
-        "ask_count": "coalesce(c.ask_count, 0)",
-        **{name: f"c.{name}" for name in ("spread_percent", "sale_age_days", "match_percent")},
-    }
-    duck.execute(
-        f"CREATE TABLE rejected AS SELECT {_columns(REJECTED, expressions, 'v')} FROM "
-        f"(SELECT * FROM verdicts WHERE policy = '{policy}' AND NOT passed "
-        f"UNION ALL {verdict}) v JOIN items i ON i.id = v.item_id "
-        "LEFT JOIN comps c ON c.item_id = v.item_id LEFT JOIN (SELECT item_id, "
-        "string_agg(policy, ',' ORDER BY policy) AS names FROM verdicts WHERE passed "
-        "GROUP BY item_id) other ON other.item_id = v.item_id"
-    )
-
-
-def _held_out(sold: str, moment: str) -> str:
-    return f"{sold} > {moment} - INTERVAL {HOLDOUT_DAYS} DAY"
-
-
-def _columns(columns: tuple[Column, ...], expressions: dict[str, str], otherwise: str) -> str:
-    """Return the select list of a table: an expression a column, or the column of a relation."""
-    return ", ".join(
-        f"CAST({expressions.get(c.name, f'{otherwise}.{c.name}')} AS {c.type}) AS {c.name}"
-        for c in columns
-    )
 
 
 def _count(duck: duckdb.DuckDBPyConnection, query: str) -> int:

@@ -14,8 +14,9 @@ import sqlalchemy as sa
 import zstandard
 
 from pricing_assets.core.answers import ItemQuery, Listing
+from pricing_assets.core.changes import keyed
 from pricing_assets.core.comps import comps_sql
-from pricing_assets.core.training import check_readable
+from pricing_assets.core.training import check_readable, columns_of_manifest
 from pricing_assets.schema import tables as t
 from pricing_assets.store.market import (
     count_sales_once,
@@ -24,6 +25,7 @@ from pricing_assets.store.market import (
     reverted_merges,
 )
 from pricing_assets.store.training_files import file_problems, row_hash
+from pricing_assets.store.training_observations import VARIANT
 from pricing_assets.store.training_places import Build
 from resources.compute import duckdb_connection
 from resources.database import Database
@@ -94,18 +96,22 @@ def rederived_problems(build: Build, database: Database, count: int) -> tuple[in
     at = datetime.fromisoformat(build.manifest["as_of"])
     for example in examples:
         seen = database.rows(_observations(example["item_id"], at, build.manifest["simulated"]))
-        rows = _counted_once(seen, database.read_arrow(reverted_merges(at)))
+        once = _counted_once(seen, database.read_arrow(reverted_merges(at)))
+        rows = [row for row in once if row.variant == example["variant"]]
         found += _label_problems(example, rows)
         found += _body_problems(database, example, rows)
     return len(examples), found
 
 
 def _sample(build: Build, count: int) -> list[dict[str, Any]]:
+    columns = {name for name, _ in columns_of_manifest(build.manifest)["examples"]}
+    examples = keyed(f"read_parquet('{build.path / 'examples.parquet'}')", columns)
     with duckdb_connection() as duck:
         query = (
-            "SELECT item_id, category, natural_key, payload_sha256s, "
-            f"{', '.join(LABEL_COLUMNS)} FROM read_parquet('{build.path / 'examples.parquet'}') "
-            f"ORDER BY md5('{build.manifest['build_id']}' || item_id), item_id LIMIT {count:d}"
+            "SELECT item_id, variant, category, natural_key, payload_sha256s, "
+            f"{', '.join(LABEL_COLUMNS)} FROM {examples} "
+            f"ORDER BY md5('{build.manifest['build_id']}' || item_id || variant), item_id, variant "
+            f"LIMIT {count:d}"
         )
         rows: list[dict[str, Any]] = duck.sql(query).to_arrow_table().to_pylist()
         return rows
@@ -116,7 +122,7 @@ def _observations(item_id: str, at: datetime, simulated: bool) -> sa.Select[*tup
     statement = sa.select(
         listings.c.item_id, listings.c.kind, listings.c.source, listings.c.source_listing_id,
         listings.c.price, listings.c.currency, listings.c.price_usd, listings.c.payload_sha256,
-        listings.c.sold_at, listings.c.observed_at,
+        listings.c.sold_at, listings.c.observed_at, VARIANT.label("variant"),
     ).where(
         listings.c.item_id == item_id, observed_as_of(at), listings.c.kind == "sold", counted()
     )  # fmt: skip

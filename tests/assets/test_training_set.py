@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+import sqlalchemy as sa
 
 from pricing_assets.core.gate import QUALITY_TIERS
 from pricing_assets.core.training import EXAMPLES
@@ -110,3 +111,25 @@ def test_an_impossible_build_fails_with_its_reason(
     assert failure.error is not None
     assert place.resolve() == before
     assert list(platform.settings.training_sets.glob(".*.building")) == []
+
+
+def test_a_build_that_leaks_fails_and_leaves_the_one_before(processed: Processed) -> None:
+    platform = processed.platform
+    place = platform.settings.training_sets / "2026-10"
+    before = place.resolve()
+    listings = t.price_listings
+    one = sa.select(sa.func.min(listings.c.id)).where(listings.c.kind == "sold").scalar_subquery()
+    change = sa.update(listings).where(listings.c.id == one)
+    with platform.database() as database:
+        sold_at = database.scalar(sa.select(listings.c.sold_at).where(listings.c.id == one))
+        database.execute(change.values(sold_at=datetime(2027, 1, 1, tzinfo=UTC)))
+    result = platform.run("build_training_set", partition="2026-10-01", fails=True)
+    with platform.database() as database:
+        database.execute(change.values(sold_at=sold_at))
+    failure = result.failure_data_for_node("training_set")
+    assert failure is not None
+    assert failure.user_failure_data is not None, failure.error
+    said = str(failure.user_failure_data.description)
+    assert "leaks and is not shown" in said
+    assert "later_than_as_of: sales has" in said
+    assert place.resolve() == before

@@ -1,12 +1,16 @@
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from pricing_assets.core.leakage import RULES
-from pricing_assets.store.training_leaks import leaks
+from pricing_assets.schema import tables as t
+from pricing_assets.store.training_leaks import Leaking, leaks
 from pricing_assets.store.training_places import Build
-from tests.training_sets import NOVEMBER, OCTOBER, BuiltSets, altered, built_sets, copied
+from pricing_assets.store.training_set import build_month
+from tests.training_sets import LATER, NOVEMBER, OCTOBER, BuiltSets, altered, built_sets, copied
 
 __all__ = ("built_sets",)
 
@@ -100,6 +104,39 @@ def test_a_column_from_the_label_that_is_declared_a_feature_is_found(
     found = leaks(build)
     assert "sold_comps_median was computed from the label" in found["derived_feature"][0]
     assert "sold_comps_median alone explains the label" in found["near_perfect_feature"][0]
+
+
+def test_a_build_that_leaks_is_not_shown(built_sets: BuiltSets, tmp_path: Path) -> None:
+    directory = tmp_path / "sets"
+
+    def october(at: datetime | None = None) -> Build:
+        return build_month(
+            *(built_sets.database, OCTOBER, directory),
+            now=LATER,
+            policy="v1",
+            sandbox=False,
+            run_id="run",
+            at=at,
+            internal=True,
+        )
+
+    shown = october(datetime(2026, 10, 21, tzinfo=UTC))
+    place = shown.path.resolve()
+    listings = t.price_listings
+    one = sa.select(sa.func.min(listings.c.id)).scalar_subquery()
+    sold = sa.select(listings.c.sold_at).where(listings.c.id == one)
+    before = built_sets.database.scalar(sold)
+    change = sa.update(listings).where(listings.c.id == one)
+    # It says that it sold in the future: a date that was read wrongly.
+    built_sets.database.execute(change.values(sold_at=LATER))
+    try:
+        with pytest.raises(Leaking, match=r"later_than_as_of: sales has .* after the as-of"):
+            october()
+    finally:
+        built_sets.database.execute(change.values(sold_at=before))
+    assert shown.path.resolve() == place
+    assert list(directory.glob(".*building")) == []
+    assert october().path.resolve() != place
 
 
 def test_simulated_rows_are_welcome_in_the_sandbox(built_sets: BuiltSets, tmp_path: Path) -> None:

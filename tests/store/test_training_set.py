@@ -127,6 +127,7 @@ def test_an_example_is_an_item_that_passed(filled: Database, tmp_path: Path) -> 
         "item_id": book(1).item_id,
         "category": "book",
         "natural_key": isbn(1),
+        "variant": "",
         "work_key": "OL0W",
         "title": "Book № 1",
         "authors": "Charles Dickens",
@@ -311,7 +312,7 @@ def test_simulated_observations_stay_in_the_sandbox(database: Database, tmp_path
     )
     with pytest.raises(NothingToBuild, match="outside the sandbox"):
         build(database, directory)
-    assert not list(directory.iterdir())
+    assert not list(directory.glob("*/manifest.json"))
     sales(database, 2, ["30.00"] * 20)
     real = build(database, directory)
     assert set(examples(real)) == {isbn(2)}

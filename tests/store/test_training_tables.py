@@ -16,17 +16,19 @@ import sqlalchemy as sa
 from pricing_assets.core.gate import POLICIES
 from pricing_assets.core.training import TABLES, SchemaMismatch
 from pricing_assets.schema import tables as t
+from pricing_assets.store import training_observations
 from pricing_assets.store.training_compare import differences
 from pricing_assets.store.training_places import Build, all_shown, facts_of
 from pricing_assets.store.training_set import build_month
 from resources.database import Database
-from tests.examples import SOLD, commit, database, isbn, listing, reply, rows, scan
+from tests.examples import SOLD, agree, commit, database, isbn, listing, reply, rows, scan
 from tests.training_sets import (
     BOOKS,
     LATER,
     NOVEMBER,
     OCTOBER,
     BuiltSets,
+    altered,
     built_sets,
     fill_two_months,
 )
@@ -145,6 +147,38 @@ def test_v2_admits_cheap_items_and_the_card_says_what_each_would(
     assert "median price rejected" in card
 
 
+def test_a_copy_with_a_price_of_its_own_is_an_example_of_its_own(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan(database, 1, 2)
+    agree(database)
+    plain = [listing(f"plain-{n}", f"{20 + n}.00") for n in range(9)]
+    signed = [listing(f"signed-{n}", f"{80 + n}.00") for n in range(8)]
+    commit(
+        database,
+        reply(1, SOLD, listings=[*plain, *signed]),
+        reply(2, SOLD, listings=[*plain, *signed[:3]]),
+    )
+    first = build(database, tmp_path)
+    listings = t.price_listings
+    signs = sa.case((listings.c.source_listing_id.like("signed-%"), "signed"), else_="")
+    monkeypatch.setattr(training_observations, "VARIANT", signs)
+    made = build(database, tmp_path / "told")
+    found = {(r["natural_key"], r["variant"]): r for r in table(made, "examples")}
+    assert {key: (r["target_price"], r["sold_comps_count"]) for key, r in found.items()} == {
+        (isbn(1), ""): (24, 9),
+        (isbn(1), "signed"): (Decimal("83.50"), 8),
+        (isbn(2), ""): (24, 9),
+    }
+    ((lacking),) = table(made, "rejected")
+    assert (lacking["natural_key"], lacking["variant"]) == (isbn(2), "signed")
+    assert "needs 5 more comps" in lacking["reason"]
+    in_examples = {(r["natural_key"], r["variant"]): r["in_examples"] for r in table(made, "sales")}
+    assert in_examples == {**dict.fromkeys(found, True), (isbn(2), "signed"): False}
+    counts, _ = differences(first, made, 9)
+    assert counts == {"added": 1, "removed": 0, "changed": 2}
+
+
 def test_changes_are_against_the_month_before(built_sets: BuiltSets) -> None:
     october, november = built_sets.month(OCTOBER), built_sets.month(NOVEMBER)
     assert november.manifest["before"]["build_id"] == october.manifest["build_id"]
@@ -166,6 +200,17 @@ def test_changes_are_against_the_month_before(built_sets: BuiltSets) -> None:
     assert sum(counts.values()) == len(found)
     assert shown == list(table(november, "changes"))
     assert differences(october, october, 5) == ({"added": 0, "removed": 0, "changed": 0}, [])
+
+
+def test_a_build_from_before_there_were_variants_is_compared_with(
+    built_sets: BuiltSets, tmp_path: Path
+) -> None:
+    october = built_sets.month(OCTOBER)
+    drop = "ALTER TABLE examples DROP COLUMN variant"
+    old = altered(october, tmp_path / "set", "examples", drop)
+    table = old.manifest["tables"]["examples"]
+    table["columns"] = [column for column in table["columns"] if column["name"] != "variant"]
+    assert differences(old, october, 5) == ({"added": 0, "removed": 0, "changed": 0}, [])
 
 
 def test_a_second_build_of_a_month_is_compared_with_the_first(
@@ -276,7 +321,7 @@ def test_a_changed_table_needs_a_new_version(built_sets: BuiltSets, tmp_path: Pa
     manifest = json.loads(path.read_text())
     manifest["tables"]["examples"]["columns"].pop()
     path.write_text(json.dumps(manifest))
-    with pytest.raises(SchemaMismatch, match=r"minor change, so raise SCHEMA_VERSION to 2\.1"):
+    with pytest.raises(SchemaMismatch, match=r"minor change, so raise SCHEMA_VERSION to 2\.2"):
         build(built_sets.database, tmp_path, NOVEMBER)
     assert not (tmp_path / NOVEMBER).exists()
 
