@@ -490,6 +490,8 @@ def _arrow_pool(url: sa.URL) -> sa.pool.Pool:
         try:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1")
+            # The transaction that begins by it is not the caller's.
+            connection.rollback()
         except dbapi.Error as error:
             # The server was restarted meanwhile: the pool makes another.
             raise sa.exc.DisconnectionError(str(error)) from None

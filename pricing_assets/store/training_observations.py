@@ -75,7 +75,8 @@ def usable_sql(at: datetime) -> str:
     """Return the statement of the observations that a build as of a moment can use.
 
     What had been observed, and not superseded, by then; with a price in USD; of the item, as
-    likely as not (`store.matches.belongs`); sold or asked for.
+    likely as not (`store.matches.belongs`); sold or asked for. A sale that is dated later than
+    that is wrong, whoever says it.
     """
     moment = f"TIMESTAMPTZ '{at.isoformat()}'"
     return (
@@ -84,7 +85,7 @@ def usable_sql(at: datetime) -> str:
         f"FROM observed WHERE observed_at <= {moment} "
         f"AND (superseded_at IS NULL OR superseded_at > {moment}) AND price_usd IS NOT NULL "
         f"AND match_millionths >= {round(WEIGHTS.threshold * MILLIONTHS)} "
-        "AND kind IN ('sold', 'ask')"
+        f"AND kind IN ('sold', 'ask') AND (sold_at IS NULL OR sold_at <= {moment})"
     )
 
 
