@@ -1,8 +1,10 @@
 """DuckDB in memory: computes over Arrow, keeps nothing."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import duckdb
 
@@ -25,6 +27,9 @@ def duckdb_connection(
         connection.execute(f"SET memory_limit = '{memory_limit}'")
         connection.execute(f"SET threads = {threads or os.cpu_count() or 1}")
         connection.execute("SET preserve_insertion_order = false")
+        # Not in the working directory, which is where DuckDB would spill.
+        spill = Path(tempfile.gettempdir()) / f"pricing-duckdb-{os.getpid()}"
+        connection.execute(f"SET temp_directory = '{spill}'")
         # A moment's text, and its Arrow and Parquet type, follow the session's zone.
         connection.execute("SET TimeZone = 'UTC'")
         yield connection
