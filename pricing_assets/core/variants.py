@@ -22,7 +22,10 @@ def own_value_sql(observations: str, moment: str = "$moment") -> str:
 
 
 def own_copies(observations: str) -> str:
-    """Return the relation of the observations that make an item's own value, as one variant."""
+    """Return the relation of the observations that make an item's own value, as one variant.
+
+    They are its comps: a signed copy is not comparable to a plain one.
+    """
     plain = f"SELECT item_id FROM {observations} WHERE kind = 'sold' AND variant IS NULL"
     return (
         f"(SELECT * REPLACE (CAST(NULL AS VARCHAR) AS variant) FROM {observations} "

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from pricing_assets.core.advice import advice_sql
 from pricing_assets.core.comps import comps_sql
 from pricing_assets.core.valuation import V1
-from pricing_assets.core.variants import own_value_sql
+from pricing_assets.core.variants import own_copies, own_value_sql
 from pricing_assets.schema import tables as t
 from pricing_assets.store.market import (
     HAPPENED_SQL,
@@ -126,7 +126,7 @@ def _statement() -> str:
         SELECT a.*, coalesce(c.sold_count, 0) AS sold_count, c.sold_min, c.sold_median,
             c.sold_max, coalesce(c.ask_count, 0) AS ask_count, c.sold_source, c.currency
         FROM ({advice_sql(values)}) a
-            LEFT JOIN ({comps_sql("observations", more)}) c ON c.item_id = a.item_id
+            LEFT JOIN ({comps_sql(own_copies("observations"), more)}) c ON c.item_id = a.item_id
     )
     """
 

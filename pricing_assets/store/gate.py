@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from pricing_assets.core.comps import comps_sql
 from pricing_assets.core.evidence import AGGREGATES, evidence_sql
 from pricing_assets.core.gate import EvidencePolicy, Policy
+from pricing_assets.core.variants import own_copies
 from pricing_assets.schema import tables as t
 from pricing_assets.store.market import (
     ITEMS_A_BATCH,
@@ -134,7 +135,8 @@ def _verdicts(
         duck.execute("CREATE TABLE observations AS FROM seen SEMI JOIN page USING (item_id)")
         duck.register("reverted", reverted)
         count_sales_once(duck)
-        comps = f"({comps_sql('observations', AGGREGATES)}) RIGHT JOIN page USING (item_id)"
+        own = comps_sql(own_copies("observations"), AGGREGATES)
+        comps = f"({own}) RIGHT JOIN page USING (item_id)"
         duck.execute(f"CREATE VIEW evidence AS {evidence_sql(comps, 'as_of')}")
         return duck.sql(
             f"""

@@ -104,7 +104,7 @@ def shown_prices(database: Database, item_id: str, *, now: datetime) -> ShownPri
         duck.register("reverted", database.read_arrow(reverted_merges(now)))
         duck.execute("CREATE TABLE observations AS FROM seen")
         count_sales_once(duck)
-        comps = duck.execute(comps_sql("observations")).fetchall()
+        comps = duck.execute(comps_sql(own_copies("observations"))).fetchall()
         _, sold, least, median, greatest, asks, _ = comps[0] if comps else (None, 0, *_NOTHING)
         duck.execute(f"CREATE TABLE happened AS {HAPPENED_SQL}")
         found, marked = (

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from pricing_assets.core.comps import comps_sql
 from pricing_assets.core.periods import as_of, day_end
 from pricing_assets.core.valuation import V1
-from pricing_assets.core.variants import breakdown_sql, own_value_sql
+from pricing_assets.core.variants import breakdown_sql, own_copies, own_value_sql
 from pricing_assets.schema import tables as t
 from pricing_assets.store.market import (
     HAPPENED_SQL,
@@ -62,7 +62,7 @@ _COLUMNS = {
     "method": "coalesce(v.method, 'none')",
     "ask_count": "coalesce(c.ask_count, 0)",
     "min_ask": "c.ask_min",
-    "sources": "coalesce(c.sources, '')",
+    "sources": "coalesce(s.sources, '')",
     "breakdown": "coalesce(b.breakdown, '[]')",
 }
 """Columns of a snapshot beside its key, and of the statement what they hold."""
@@ -183,13 +183,16 @@ def _built(duck: duckdb.DuckDBPyConnection) -> pa.Table:
     )
     duck.execute(f"CREATE TABLE happened AS {HAPPENED_SQL}")
     duck.execute(f"CREATE TABLE own AS {own_value_sql('happened', 'as_of')}")
-    comps = comps_sql(
-        "observations", ", string_agg(DISTINCT source, ',' ORDER BY source) AS sources"
+    comps = comps_sql(own_copies("observations"))
+    shown = (
+        "SELECT item_id, string_agg(DISTINCT source, ',' ORDER BY source) AS sources "
+        "FROM observations GROUP BY item_id"
     )
     columns = ", ".join(f"{value} AS {name}" for name, value in _COLUMNS.items())
     return duck.sql(
         f"SELECT p.item_id, p.snapshot_date, {columns} FROM batch p "
         f"LEFT JOIN ({comps}) c ON c.item_id = p.place LEFT JOIN own v ON v.item_id = p.place "
+        f"LEFT JOIN ({shown}) s ON s.item_id = p.place "
         f"LEFT JOIN ({breakdown_sql('happened', 'own', 'as_of')}) b ON b.item_id = p.place "
         "ORDER BY p.place"
     ).to_arrow_table()
