@@ -163,7 +163,9 @@ def _decisions(connection: sa.Connection) -> Iterator[dict[str, Any]]:
             sa.select(scans.item_id, decided.reasons)
             .join(t.enrichment_decisions, decided.scan_id == scans.id)
             .where(is_pending)
-        ).tuples()
+        )
+        .tuples()
+        .all()
     )
     question = sa.select(
         *(index.result, index.misses, index.completeness),

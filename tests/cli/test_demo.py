@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from pricing_assets import load_training_set
-from tests.runs import pricing
+from tests.runs import pricing, pricing_here
 
 
 @pytest.mark.slow
@@ -20,7 +20,7 @@ def test_it_goes_from_scans_to_a_training_set_and_asks_nothing_the_second_time(h
     assert "accepted, 1 rejected" in text
     assert "120 of 180" in text
     assert "load_training_set" in text
-    state = json.loads(pricing("status", "--json").stdout)
+    state = json.loads(pricing_here("status", "--json").stdout)
     assert (state["items"], state["items_scored"]) == (180, 120)
     assert {name: count["items"] for name, count in state["by_category"].items()} == {
         "book": 60,
@@ -31,11 +31,11 @@ def test_it_goes_from_scans_to_a_training_set_and_asks_nothing_the_second_time(h
     (folder,) = [path for path in (home / "training_sets").iterdir() if path.name[0] != "."]
     table = load_training_set(folder.name, as_="arrow")
     assert table.num_rows == state["in_training"] > 0
-    second = pricing("demo", "--books", "60", timeout=120)
+    second = pricing_here("demo", "--books", "60")
     assert second.returncode == 0, second.stderr
     assert "calls made        0 for $0.00" in second.stdout
     assert "Nothing was asked: everything is fresh." in second.stdout
-    made = json.loads(pricing("status", "--json").stdout)["calls"]["made"]
+    made = json.loads(pricing_here("status", "--json").stdout)["calls"]["made"]
     # 5 sources of books, 4 of minifigures and 1 of cards, where a source covers the item.
     about_items = 60 * 5 + 45 * 3 + 15 + 50
     assert made == state["calls"]["made"]
@@ -66,7 +66,7 @@ def test_a_catalogue_of_ones_own_is_scanned_and_served(home: Path, tmp_path: Pat
 def test_a_list_of_codes_is_no_catalogue(home: Path, tmp_path: Path) -> None:
     file = tmp_path / "codes.txt"
     file.write_text("9780316769174\n")
-    done = pricing("demo", "--catalogue", str(file), timeout=120)
+    done = pricing_here("demo", "--catalogue", str(file))
     assert done.returncode == 1, done.stdout
     assert "Traceback" not in done.stderr
     assert "title" in done.stderr

@@ -47,7 +47,7 @@ SEEN = st.builds(
 
 
 @given(st.lists(st.tuples(SEEN, CONDITIONS), min_size=1, max_size=14))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_an_entry_is_the_value_of_its_sales_alone(
     seen: list[tuple[Seen, str | None]],
 ) -> None:

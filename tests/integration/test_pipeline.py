@@ -132,7 +132,9 @@ def test_what_has_become_stale_is_asked_again(platform: Platform) -> None:
     assert [row.last_fetched_at for row in fetched] == [much_later.clock.now()]
 
 
-@crossed
+@pytest.mark.parametrize(
+    ("migrated_url", "dagster_instance"), [("postgresql", "sqlite")], indirect=True
+)
 def test_every_materialization_shows_its_rows_a_preview_and_a_plot(platform: Platform) -> None:
     platform.scan([*BOOKS[:15], "nonsense"])
     shown = {}
