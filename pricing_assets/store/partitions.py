@@ -22,7 +22,7 @@ from resources.database import Database
 
 WEEKS_AHEAD = 8
 
-LOCK_TIMEOUT_MS = 200
+LOCK_TIMEOUT_MS = 150
 """How long making weeks waits for a lock. That is less than the second after which PostgreSQL looks
 for deadlocks, so no writer is ended for it; what is written meanwhile has the default partition."""
 
@@ -78,6 +78,7 @@ def make_weeks(database: Database, *, now: datetime) -> Sequence[date]:
             raise
         _log.info("weekly partitions of price_listings are made later: writers are at it")
         return []
+    _analyze(database)
     return missing
 
 
@@ -139,6 +140,13 @@ def _missing(connection: sa.Connection, now: datetime) -> list[date]:
     wanted = {week for _, week in found if week}
     wanted |= {week_of(now) + ahead * WEEK for ahead in range(WEEKS_AHEAD + 1)}
     return sorted(wanted - there)
+
+
+def _analyze(database: Database) -> None:
+    """Tell the planner of all weeks together: by itself PostgreSQL looks at each one alone."""
+    version = database.engine.dialect.server_version_info or ()
+    # Before 18 the weeks are looked at again too.
+    database.execute(sa.text(f"ANALYZE {'ONLY ' if version >= (18,) else ''}price_listings"))
 
 
 def _make(connection: sa.Connection, week: date) -> None:

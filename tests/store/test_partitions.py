@@ -142,6 +142,15 @@ def test_making_weeks_gives_way_to_a_writer(database: Database) -> None:
 
 
 @on_postgresql
+def test_the_planner_knows_all_weeks_together(database: Database) -> None:
+    sales(database, 1, ["10.00", "11.00"], NOON)
+    make_weeks(database, now=NOON)
+    known = sa.text("SELECT attname FROM pg_stats WHERE tablename = 'price_listings' AND inherited")
+    with database.connect() as connection:
+        assert {"item_id", "source", "kind"} <= set(connection.execute(known).scalars())
+
+
+@on_postgresql
 def test_rows_are_estimated_and_sizes_are_told(database: Database) -> None:
     sales(database, 1, [f"{price}.00" for price in range(10, 60)], NOON)
     make_weeks(database, now=NOON)
