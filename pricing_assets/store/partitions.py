@@ -23,8 +23,9 @@ from resources.database import Database
 WEEKS_AHEAD = 8
 
 LOCK_TIMEOUT_MS = 150
-"""How long making weeks waits for a lock. That is less than the second after which PostgreSQL looks
-for deadlocks, so no writer is ended for it; what is written meanwhile has the default partition."""
+"""How long making weeks waits for each of its five locks. Together that is less than the second
+after which PostgreSQL looks for deadlocks: no writer is ended for it, and what is written meanwhile
+has the default partition."""
 
 _GAVE_WAY = ("55P03", "40P01")
 """PostgreSQL's codes of a lock that was not had in time, and of a deadlock."""
