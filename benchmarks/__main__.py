@@ -28,6 +28,7 @@ from benchmarks import (
     export,
     gate,
     intake,
+    price_chart,
     snapshots,
     throughput,
     training_set,
@@ -129,6 +130,7 @@ BENCHMARKS = (
         ratio=1 / 1.5,
         seconds=15,
     ),
+    Benchmark("price_chart", price_chart.ours, price_chart.prepare, ("postgresql",), seconds=0.02),
     Benchmark("throughput", throughput.limited, calls_per_second=90),
     Benchmark("throughput_unlimited", throughput.unlimited),
     Benchmark(

@@ -1,10 +1,15 @@
-"""`pricing db`: the central database's schema."""
+"""`pricing db`: the central database's schema, and the weeks of its observations."""
+
+from datetime import UTC, datetime
 
 import click
 
 from pricing_assets.cli.errors import Refusal
 from pricing_assets.schema.migrate import differences
 from pricing_assets.schema.migrate import upgrade as apply_migrations
+from pricing_assets.schema.weeks import attach_partition, partition_name
+from pricing_assets.store.partitions import Partition, detach_before, make_weeks, partitions
+from resources.clock import Clock
 from resources.database import Database
 from resources.settings import Settings
 
@@ -17,6 +22,8 @@ def db() -> None:
     Examples:
       pricing db upgrade
       PRICING_DATABASE_URL=postgresql://user@host/pricing pricing db check
+      pricing db partitions
+      pricing db partitions --detach-before 2026-01-01
     """
 
 
@@ -26,6 +33,7 @@ def upgrade() -> None:
     database = Database(Settings.from_env().database_url)
     try:
         click.echo(f"{database.dialect} database is at revision {apply_migrations(database)}")
+        make_weeks(database, now=Clock.from_env().now())
     finally:
         database.close()
 
@@ -41,3 +49,54 @@ def check() -> None:
     if found:
         raise Refusal("\n".join([*found, "Bring it up to date: pricing db upgrade"]))
     click.echo(f"{database.dialect} database, migrations and models agree")
+
+
+@db.command("partitions")
+@click.option(
+    "--detach-before",
+    "day",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DATE",
+    help="Detach the weeks that ended by then: their tables stay, and are not read any more.",
+)
+def show_partitions(day: datetime | None) -> None:
+    """Show the observations by week, as PostgreSQL keeps them, with estimated rows and size."""
+    database = Database(Settings.from_env().database_url)
+    try:
+        if database.dialect != "postgresql":
+            raise Refusal(
+                f"{database.dialect} keeps all observations in one table; PostgreSQL keeps a table "
+                "for each week. Set PRICING_DATABASE_URL."
+            )
+        apply_migrations(database)
+        if day is None:
+            _print_partitions(partitions(database))
+        else:
+            _detach(database, day.replace(tzinfo=UTC))
+    finally:
+        database.close()
+
+
+def _print_partitions(found: list[Partition]) -> None:
+    click.echo(f"{'week':<12}{'rows, about':>14}{'MiB':>10}  table")
+    for partition in found:
+        week = "any other" if partition.week is None else str(partition.week)
+        rows = "unknown" if partition.rows is None else f"{partition.rows:,}"
+        detached = "" if partition.attached else ", detached"
+        size = f"{partition.size_bytes / 1024**2:,.1f}"
+        click.echo(f"{week:<12}{rows:>14}{size:>10}  {partition.name}{detached}")
+
+
+def _detach(database: Database, day: datetime) -> None:
+    if day > Clock.from_env().now():
+        raise click.BadParameter(
+            f"{day:%Y-%m-%d} is to come; what is observed now has to be read.",
+            param_hint="--detach-before",
+        )
+    detached = detach_before(database, day.date())
+    if not detached:
+        click.echo(f"No week that ended by {day:%Y-%m-%d} is attached.")
+    for week in detached:
+        click.echo(f"The week of {week} is not read any more.")
+        click.echo(f"  to attach it: {attach_partition(week)}")
+        click.echo(f"  to drop it:   DROP TABLE {partition_name(week)}")

@@ -2,6 +2,7 @@
 
 import functools
 import warnings
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import command
@@ -11,6 +12,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from pricing_assets.schema.tables import Base
+from pricing_assets.schema.weeks import DEFAULT_PARTITION, partition_week
 from resources.database import Database, DatabaseUnavailable, redacted
 
 UPGRADE_LOCK = 7_204_511
@@ -55,18 +57,44 @@ def differences(database: Database) -> list[str]:
         found.append(f"database is at revision {revision}, this version needs {head}")
     with database.connect() as connection:
         context = MigrationContext.configure(
-            connection, opts={"compare_type": True, "compare_server_default": False}
+            connection,
+            opts={
+                "compare_type": True,
+                "compare_server_default": False,
+                "include_name": _is_compared,
+            },
         )
         with warnings.catch_warnings():
             # SQLite cannot tell of such an index, and has none.
             warnings.filterwarnings("ignore", message=".*expression-based index")
             found += [str(difference) for difference in compare_metadata(context, Base.metadata)]
         views = set(sa.inspect(connection).get_view_names())
+        if database.dialect == "postgresql" and not _has_default_partition(connection):
+            found.append(f"price_listings has no partition {DEFAULT_PARTITION}")
     found += [
         f"view {name} is missing"
         for name in sorted({"cached_books", "isbn_index", "parallel_premiums"} - views)
     ]
     return found
+
+
+def _is_compared(name: str | None, kind: str, _parents: Any) -> bool:
+    """Leave out the partitions: they are as their table is."""
+    return kind != "table" or not (
+        name and (name == DEFAULT_PARTITION or partition_week(name) is not None)
+    )
+
+
+def _has_default_partition(connection: sa.Connection) -> bool:
+    return bool(
+        connection.execute(
+            sa.text(
+                "SELECT count(*) FROM pg_partitioned_table JOIN pg_class c ON c.oid = partdefid "
+                "WHERE partrelid = to_regclass('price_listings') AND c.relname = :name"
+            ),
+            {"name": DEFAULT_PARTITION},
+        ).scalar()
+    )
 
 
 def _config(connection: sa.Connection | None = None) -> Config:

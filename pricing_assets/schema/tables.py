@@ -401,6 +401,9 @@ class PriceListing(Base):
     `superseded_at` when the source corrected or withdrew it. `price_usd` is null where the
     currency could not be converted: such a row is kept and never counted, until a rate comes
     and a converted row takes its place.
+
+    On PostgreSQL it is partitioned by week (`schema.weeks`). The key of a partitioned table has
+    to hold what it is partitioned by: there it is (id, observed_at).
     """
 
     __tablename__ = "price_listings"
@@ -472,6 +475,7 @@ class PriceListing(Base):
             sqlite_where=sa.text("superseded_at IS NOT NULL"),
             postgresql_where=sa.text("superseded_at IS NOT NULL"),
         ),
+        {"postgresql_partition_by": "RANGE (observed_at)"},
     )
 
 

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pricing_assets.schema.migrate import upgrade
+from pricing_assets.store.partitions import make_weeks
 from pricing_assets.store.sources import register_sources
+from resources.clock import Clock
 from resources.database import Database
 from resources.settings import Settings
 from resources.sources import registered_sources
@@ -22,6 +24,7 @@ def open_database(settings: Settings) -> Iterator[Database]:
     try:
         settings.inbox.mkdir(parents=True, exist_ok=True)
         upgrade(database)
+        make_weeks(database, now=Clock.from_env().now())
         register(database, settings)
         yield database
     finally:

@@ -148,12 +148,15 @@ def _days(
 
 def _sales(item_id: str, first: date, last: date, secret: Sequence[str]) -> AnySelect:
     listings = t.price_listings
+    begin = datetime.combine(first, time.min, tzinfo=UTC)
     return (
         sa.select(listings.c.sold_at, listings.c.price_usd)
         .where(
             listings.c.item_id == item_id,
             listings.c.kind == "sold",
-            listings.c.sold_at >= datetime.combine(first, time.min, tzinfo=UTC),
+            listings.c.sold_at >= begin,
+            # No sale is seen before its day has begun somewhere: older weeks need not be read.
+            listings.c.observed_at >= begin - timedelta(days=1),
             listings.c.sold_at <= day_end(last),
             listings.c.source.not_in(secret),
             listings.c.superseded_at.is_(None),

@@ -1,11 +1,14 @@
 """The queries that are asked all the time find their rows by an index, on both databases."""
 
+import re
 from datetime import timedelta
 
+import pytest
 import sqlalchemy as sa
 
 from pricing_assets.schema import tables as t
 from pricing_assets.store.market import select_counted
+from pricing_assets.store.partitions import make_weeks
 from pricing_assets.store.snapshots import items_with_news
 from resources.database import AnySelect, Database
 from tests.examples import DAY, NOON, book
@@ -48,10 +51,19 @@ def reads_a_table_without_index(step: str) -> bool:
 
 
 def test_the_queries_find_their_rows_by_an_index(database: Database) -> None:
+    make_weeks(database, now=NOON)
     for name, query in QUERIES.items():
         steps = plan(database, query)
         assert not [step for step in steps if reads_a_table_without_index(step)], (name, steps)
         assert any("index" in step.lower() for step in steps), (name, steps)
+
+
+@pytest.mark.parametrize("migrated_url", ["postgresql"], indirect=True)
+def test_the_observations_of_a_day_are_looked_for_in_their_week(database: Database) -> None:
+    make_weeks(database, now=NOON)
+    steps = plan(database, select_counted(LISTINGS.observed_at.between(NOON, NOON + DAY)))
+    read = set(re.findall(r" on (price_listings_\w+?) ", "\n".join(steps)))
+    assert read == {"price_listings_2026_10_19"}
 
 
 def test_a_query_without_an_index_is_told(database: Database) -> None:

@@ -1,6 +1,6 @@
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import sqlalchemy as sa
@@ -9,6 +9,7 @@ from alembic.config import Config
 
 from pricing_assets.schema import tables as t
 from pricing_assets.schema.migrate import current_revision, differences, upgrade
+from pricing_assets.schema.weeks import DEFAULT_PARTITION
 from resources.database import Database, DatabaseUnavailable
 from tests.conftest import ROOT, DatabaseUrl
 from tests.examples import rows, scan
@@ -46,7 +47,8 @@ def test_an_empty_database_gets_every_table_and_view(empty: Database) -> None:
     assert any("revision None" in line for line in differences(empty))
     assert upgrade(empty) == current_revision(empty)
     tables = set(t.Base.metadata.tables)
-    assert relations(empty) == {*tables, *VIEWS, "alembic_version"}
+    partitions = {DEFAULT_PARTITION} if empty.dialect == "postgresql" else set()
+    assert relations(empty) == {*tables, *partitions, *VIEWS, "alembic_version"}
     assert differences(empty) == []
 
 
@@ -92,6 +94,80 @@ def test_the_ledger_of_an_older_version_is_kept(empty: Database) -> None:
     )
     with pytest.raises(sa.exc.IntegrityError, match="subject"):
         change(empty, "UPDATE api_calls SET person_id = 'p'")
+
+
+OBSERVED = ("2026-10-18T23:59:59.999999+00:00", "2026-10-19T00:00:00.000000+00:00")
+"""The end of a week, and the begin of the next."""
+
+
+def observe(database: Database, moment: str, **more: str) -> None:
+    values = {
+        **{"item_id": "i", "source": "s", "kind": "sold", "payload_sha256": "p", **more},
+        **{"source_listing_id": moment, "observed_at": moment},
+        **{"title": "t", "price": 9.99, "currency": "USD"},
+    }
+    change(
+        database, f"INSERT INTO price_listings ({', '.join(values)}) VALUES {(*values.values(),)}"
+    )
+
+
+def test_observations_are_moved_into_their_weeks_and_back(empty: Database) -> None:
+    config = Config()
+    config.set_main_option("script_location", "pricing_assets.schema:migrations")
+
+    def migrate(to: Callable[[Config, str], None], revision: str) -> None:
+        with empty.begin() as connection:
+            config.attributes["connection"] = connection
+            to(config, revision)
+
+    migrate(command.upgrade, "0010")
+    change(
+        empty,
+        "INSERT INTO data_sources (name, kind, categories, rate_per_second, cost_per_call_usd, "
+        "freshness_days, licence) VALUES ('s', 'sold', '[]', 1, 0.004, 1, '{}')",
+    )
+    at = OBSERVED[0]
+    change(
+        empty,
+        "INSERT INTO items (id, category, natural_key, created_at, updated_at) "
+        f"VALUES ('i', 'book', 'k', '{at}', '{at}')",
+    )
+    change(
+        empty,
+        "INSERT INTO payloads (sha256, source, fetched_at, size_bytes, body_zstd) "
+        f"VALUES ('p', 's', '{at}', 1, '')",
+    )
+    for moment in OBSERVED:
+        observe(empty, moment)
+    before = rows(empty, t.price_listings)
+
+    migrate(command.upgrade, "0011")
+    assert rows(empty, t.price_listings) == before
+    assert {name for name in relations(empty) if name.startswith("price_listings")} == (
+        {
+            *("price_listings", "price_listings_default"),
+            *("price_listings_2026_10_12", "price_listings_2026_10_19"),
+        }
+        if empty.dialect == "postgresql"
+        else {"price_listings"}
+    )
+    for wrong in ({"kind": "gift"}, {"item_id": "j"}, {"source": "x"}, {"payload_sha256": "q"}):
+        with pytest.raises(sa.exc.IntegrityError):
+            observe(empty, "2026-10-20T00:00:00.000000+00:00", **wrong)
+    with pytest.raises(sa.exc.IntegrityError):
+        observe(empty, OBSERVED[1])
+    observe(empty, "2026-12-20T00:00:00.000000+00:00")
+    assert rows(empty, t.price_listings)[:-1] == before
+    upgrade(empty)
+    assert differences(empty) == []
+
+    after = rows(empty, t.price_listings)
+    migrate(command.downgrade, "0010")
+    assert rows(empty, t.price_listings) == after
+    observe(empty, "2026-12-21T00:00:00.000000+00:00")
+    assert rows(empty, t.price_listings)[-1]["id"] > after[-1]["id"]
+    upgrade(empty)
+    assert differences(empty) == []
 
 
 def test_processes_may_upgrade_at_once(database_url: DatabaseUrl) -> None:

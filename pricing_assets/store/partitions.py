@@ -1,0 +1,163 @@
+"""The weeks of the observations on PostgreSQL: made ahead, listed, and detached when old.
+
+SQLite keeps all of them in one table: there all of this does nothing.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import sqlalchemy as sa
+
+from pricing_assets.schema.weeks import (
+    DEFAULT_PARTITION,
+    WEEK,
+    attach_partition,
+    partition_name,
+    partition_week,
+    week_of,
+)
+from resources.database import Database
+
+WEEKS_AHEAD = 8
+
+LOCK_TIMEOUT_MS = 150
+"""How long making weeks waits for each of its five locks. Together that is less than the second
+after which PostgreSQL looks for deadlocks: no writer is ended for it, and what is written meanwhile
+has the default partition."""
+
+_GAVE_WAY = ("55P03", "40P01")
+"""PostgreSQL's codes of a lock that was not had in time, and of a deadlock."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """One table of observations.
+
+    Attributes:
+        week: The Monday that it begins with; None for the default partition.
+        rows: PostgreSQL's estimate as of the last time it looked; None where it never did.
+        size_bytes: With its indexes.
+        attached: Whether its observations are read.
+    """
+
+    name: str
+    week: date | None
+    rows: int | None
+    size_bytes: int
+    attached: bool
+
+
+def make_weeks(database: Database, *, now: datetime) -> Sequence[date]:
+    """Make the tables of this week and of those ahead, and of what the default partition holds.
+
+    Observations of such a week are moved out of the default partition in the same transaction.
+    Takes one query where all are there. Where writers are in the way nothing is made, and the
+    next call tries again.
+
+    Returns:
+        The weeks that were made.
+    """
+    if database.dialect != "postgresql":
+        return []
+    with database.connect() as connection:
+        if not _missing(connection, now):
+            return []
+    try:
+        with database.begin() as connection:
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+            connection.exec_driver_sql(f"LOCK TABLE {DEFAULT_PARTITION} IN ACCESS EXCLUSIVE MODE")
+            # Another process may have made them while this one waited.
+            missing = _missing(connection, now)
+            for week in missing:
+                _make(connection, week)
+    except sa.exc.OperationalError as error:
+        if getattr(error.orig, "pgcode", None) not in _GAVE_WAY:
+            raise
+        _log.info("weekly partitions of price_listings are made later: writers are at it")
+        return []
+    _analyze(database)
+    return missing
+
+
+def partitions(database: Database) -> list[Partition]:
+    """Return the tables of observations by week, detached ones too, and the default one last."""
+    if database.dialect != "postgresql":
+        return []
+    with database.connect() as connection:
+        return _partitions(connection)
+
+
+def detach_before(database: Database, day: date) -> list[date]:
+    """Detach the weeks that ended by a day; return them. Their tables stay, and are not read."""
+    with database.begin() as connection:
+        old = [
+            partition.week
+            for partition in _partitions(connection)
+            if partition.attached and partition.week and partition.week + WEEK <= day
+        ]
+        for week in old:
+            connection.exec_driver_sql(
+                f"ALTER TABLE price_listings DETACH PARTITION {partition_name(week)}"
+            )
+    return old
+
+
+_TABLES = """
+FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid
+WHERE c.relkind = 'r' AND starts_with(c.relname, 'price_listings_')
+    AND c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'price_listings'::regclass)
+"""
+"""The tables that are partitions or were, and others of such a name."""
+
+
+def _partitions(connection: sa.Connection) -> list[Partition]:
+    tables = connection.execute(
+        sa.text(
+            "SELECT c.relname, c.reltuples, pg_total_relation_size(c.oid), "
+            f"i.inhrelid IS NOT NULL {_TABLES} ORDER BY c.relname"
+        )
+    ).all()
+    return [
+        Partition(name, partition_week(name), int(rows) if rows >= 0 else None, size, attached)
+        for name, rows, size, attached in tables
+        if name == DEFAULT_PARTITION or partition_week(name)
+    ]
+
+
+def _missing(connection: sa.Connection, now: datetime) -> list[date]:
+    """Return the weeks that are to be made. A detached one keeps its name, and is not made anew."""
+    found = connection.execute(
+        sa.text(
+            f"SELECT c.relname, NULL::date {_TABLES} UNION ALL SELECT DISTINCT NULL, "
+            "date_trunc('week', observed_at AT TIME ZONE 'UTC')::date "
+            f"FROM {DEFAULT_PARTITION}"
+        )
+    ).all()
+    there = {partition_week(name) for name, _ in found if name}
+    wanted = {week for _, week in found if week}
+    wanted |= {week_of(now) + ahead * WEEK for ahead in range(WEEKS_AHEAD + 1)}
+    return sorted(wanted - there)
+
+
+def _analyze(database: Database) -> None:
+    """Tell the planner of all weeks together: by itself PostgreSQL looks at each one alone."""
+    version = database.engine.dialect.server_version_info or ()
+    # Before 18 the weeks are looked at again too.
+    database.execute(sa.text(f"ANALYZE {'ONLY ' if version >= (18,) else ''}price_listings"))
+
+
+def _make(connection: sa.Connection, week: date) -> None:
+    """Make a week's table with what the default partition has of it, and attach it."""
+    name = partition_name(week)
+    for statement in (
+        f"CREATE TABLE {name} (LIKE price_listings INCLUDING DEFAULTS INCLUDING CONSTRAINTS)",
+        f"WITH moved AS (DELETE FROM {DEFAULT_PARTITION} WHERE observed_at >= '{week} 00:00+00' "
+        f"AND observed_at < '{week + WEEK} 00:00+00' RETURNING *) "
+        f"INSERT INTO {name} SELECT * FROM moved",
+        attach_partition(week),
+    ):
+        connection.exec_driver_sql(statement)
