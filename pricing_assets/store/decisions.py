@@ -77,14 +77,20 @@ def decide(database: Database, *, now: datetime, run_id: str) -> Decided:
         # PostgreSQL expects one scan and gets a million.
         queued = bulk.stage_from(sa.select(standing(now)), "item_id")
         rows = decision_rows(database, sources, spent, queued, now=now, batch=batch)
-        scans = bulk.insert_from(
-            t.enrichment_decisions,
-            rows,
-            update=[c.name for c in rows.selected_columns if c.name != "scan_id"],
-        )
+        scans = _write(bulk, rows, now)
         counts = _counts(bulk, sources, batch)
         _sum_up(bulk, batch, scans, counts)
     return Decided(scans, counts)
+
+
+def _write(bulk: Bulk, rows: AnySelect, now: datetime) -> int:
+    """Write decisions: over those that were put off, where there are any."""
+    decisions = t.enrichment_decisions
+    put_off = sa.select(decisions.c.scan_id).where(decisions.c.deferred_until <= moment(now))
+    if not bulk.rows(put_off.limit(1)):
+        return bulk.append_from(decisions, rows)
+    columns = [c.name for c in rows.selected_columns if c.name != "scan_id"]
+    return bulk.insert_from(decisions, rows, update=columns)
 
 
 def askable_sources(database: Database) -> list[Askable]:
