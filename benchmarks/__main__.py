@@ -80,7 +80,7 @@ class Benchmark:
 
 
 BOTH = ("sqlite", "postgresql")
-A_MILLION_DECIDED: dict[str, float] = {"seconds": 10, "peak_mib": 1024}
+A_MILLION_DECIDED: dict[str, Any] = {"seconds": 10, "peak_mib": 1024}
 BENCHMARKS = (
     Benchmark("intake", intake.ours, intake.prepare, BOTH, seconds=60, peak_mib=1024),
     Benchmark("decide", decide.ours, decide.prepare, BOTH, decide.row_by_row, ratio=5),

@@ -196,7 +196,7 @@ def _decisions(connection: sa.Connection) -> Iterator[dict[str, Any]]:
         }
 
 
-def _reason(row: sa.Row[Any] | None, standing: str | None, source: str) -> str:
+def _reason(row: Sequence[Any] | None, standing: str | None, source: str) -> str:
     waits = standing is not None and f"|ask:{source}:" in standing
     if row is None:
         return "duplicate" if waits else "new"

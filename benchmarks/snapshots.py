@@ -15,7 +15,7 @@ from benchmarks.running import Found, Place, Stopwatch
 from benchmarks.synthetic import NOW, load, load_items, new_database, settle
 from pricing_assets.core.comps import comps_sql
 from pricing_assets.core.periods import day_end
-from pricing_assets.core.variants import breakdown_sql, own_value_sql
+from pricing_assets.core.variants import breakdown_sql, own_copies, own_value_sql
 from pricing_assets.schema import tables as t
 from pricing_assets.store.market import (
     HAPPENED_SQL,
@@ -103,12 +103,15 @@ def duckdb_alone(place: Place) -> Found:
             count_sales_once(duck)
             duck.execute(f"CREATE TABLE happened AS {HAPPENED_SQL}")
             duck.execute(f"CREATE TABLE own AS {own_value_sql('happened', moment)}")
-            comps = comps_sql(
-                "observations", ", string_agg(DISTINCT source, ',' ORDER BY source) AS sources"
+            comps = comps_sql(own_copies("observations"))
+            shown = (
+                "SELECT item_id, string_agg(DISTINCT source, ',' ORDER BY source) AS sources "
+                "FROM observations GROUP BY item_id"
             )
             duck.execute(
-                "COPY (SELECT v.*, c.* EXCLUDE (item_id), v.market AS market_value, b.breakdown "
-                f"FROM own v JOIN ({comps}) c USING (item_id) "
+                "COPY (SELECT v.*, c.* EXCLUDE (item_id), v.market AS market_value, b.breakdown, "
+                f"s.sources FROM own v JOIN ({comps}) c USING (item_id) "
+                f"JOIN ({shown}) s USING (item_id) "
                 f"LEFT JOIN ({breakdown_sql('happened', 'own', moment)}) b USING (item_id) "
                 f"ORDER BY v.item_id) TO '{target}' (FORMAT parquet, COMPRESSION zstd)"
             )

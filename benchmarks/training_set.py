@@ -15,10 +15,11 @@ from benchmarks.synthetic import NOW, load, load_items, new_database, settle
 from pricing_assets.core.periods import month_end
 from pricing_assets.core.training import REPEATABLE, TABLES
 from pricing_assets.schema import tables as t
+from pricing_assets.store.market import reverted_merges
 from pricing_assets.store.training_files import PARQUET, row_hash
 from pricing_assets.store.training_licences import licensed
 from pricing_assets.store.training_observations import copied_observations
-from pricing_assets.store.training_set import build_month, observe, read_known
+from pricing_assets.store.training_set import build_month, count_once, observe, read_known
 from pricing_assets.store.training_tables import derive
 from resources.compute import duckdb_connection
 from resources.database import Database
@@ -31,7 +32,7 @@ MONTH = "2026-10"
 
 AS_OF = month_end(MONTH)
 
-RELATIONS = ("observations", "versions", "items", "accepted")
+RELATIONS = ("allowed", "versions", "items", "accepted")
 """What a build reads."""
 
 LISTINGS = """
@@ -131,11 +132,13 @@ def duckdb_alone(place: Place) -> Found:
     with duckdb_connection() as duck:
         _export(duck, Database(place.url), place.directory)
     made = {table: place.directory / f"{table}.parquet" for table in REPEATABLE}
+    reverted = Database(place.url).read_arrow(reverted_merges(AS_OF))
     with duckdb_connection() as duck:
         with Stopwatch() as watch:
             for relation in RELATIONS:
                 path = place.directory / f"known_{relation}.parquet"
                 duck.execute(f"CREATE VIEW {relation} AS FROM read_parquet('{path}')")
+            count_once(duck, reverted)
             derive(duck, "v1", AS_OF)
             for table, path in made.items():
                 order = ", ".join(TABLES[table].order)
@@ -155,7 +158,7 @@ def _export(duck: duckdb.DuckDBPyConnection, database: Database, directory: Path
         snapshot(database) as known,
         copied_observations(duck, known, directory / "copies"),
     ):
-        observe(duck, AS_OF, by)
+        observe(duck, AS_OF, by, database.read_arrow(reverted_merges(AS_OF)))
         read_known(duck, known, AS_OF, by, [])
         for relation in RELATIONS:
             path = directory / f"known_{relation}.parquet"

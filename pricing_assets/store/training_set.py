@@ -202,6 +202,11 @@ def observe(
     duck.execute(f"CREATE VIEW usable AS {usable_sql(at)}")
     duck.execute("CREATE TABLE licensed AS SELECT unnest(?) AS source", [by.sources])
     duck.execute("CREATE VIEW allowed AS FROM usable SEMI JOIN licensed USING (source)")
+    count_once(duck, reverted)
+
+
+def count_once(duck: duckdb.DuckDBPyConnection, reverted: pa.Table) -> None:
+    """Make `observations` of the relation `allowed`, with every sale once."""
     duck.register("reverted", reverted)
     sales_seen_again(duck, "allowed")
     duck.execute(
