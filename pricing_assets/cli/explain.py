@@ -169,6 +169,9 @@ def _show_value(prices: ShownPrices) -> None:
         )
     for sale in prices.outliers:
         click.echo(f"  ${sale.price} of {sale.source} weighs a tenth: {sale.reason}")
+    if prices.value is None and prices.hidden:
+        click.echo("Advice: none, since the prices it goes by may not be shown; ask for newer ones")
+        return
     days = advice.time_to_sell_days
     sells = "nothing sold lately" if days is None else f"sells in about {days} days"
     click.echo(
