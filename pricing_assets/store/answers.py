@@ -26,6 +26,7 @@ from pricing_assets.core.source_results import tells_far_fewer, tells_nothing
 from pricing_assets.schema import tables as t
 from pricing_assets.store.evidence import SourceFacts, keep_evidence
 from pricing_assets.store.exchange_rates import converted
+from pricing_assets.store.listings import append_new, same_listing, supersede_changed
 from pricing_assets.store.matches import Judge, judge_of
 from resources.database import Bulk, Database, arrow_type
 from resources.sources.client import Reply
@@ -34,18 +35,6 @@ _log = logging.getLogger(__name__)
 
 _MOMENT = pa.timestamp("us", tz="UTC")
 _PRICE = pa.decimal128(12, 2)
-LISTING_FIELDS = (
-    "title",
-    "price",
-    "currency",
-    "shipping",
-    "quantity",
-    "condition",
-    "listing_type",
-    "sold_at",
-)
-"""What makes a listing seen again a different observation. Bids and watchers move all the
-time without a change of the offer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,21 +313,8 @@ def _file_listings(
             }
         )
     )
+    supersede_changed(bulk, staged)
     listings = t.price_listings
-    same_listing = sa.and_(
-        staged.c.item_id == listings.c.item_id,
-        staged.c.source == listings.c.source,
-        staged.c.kind == listings.c.kind,
-        staged.c.source_listing_id == listings.c.source_listing_id,
-    )
-    changed = sa.or_(
-        *(staged.c[name].is_distinct_from(listings.c[name]) for name in LISTING_FIELDS)
-    )
-    bulk.execute(
-        sa.update(listings)
-        .values(superseded_at=staged.c.observed_at)
-        .where(same_listing, listings.c.superseded_at.is_(None), changed)
-    )
     # An ask or a bid that its source no longer shows is withdrawn; a sale stays a sale.
     bulk.execute(
         sa.update(listings)
@@ -350,13 +326,10 @@ def _file_listings(
             answered.c.answered,
             listings.c.superseded_at.is_(None),
             answered.c.source.not_in(_silent_sources(bulk, answered, staged)),
-            ~sa.exists(sa.select(staged.c.item_id).where(same_listing)).correlate(listings),
+            ~sa.exists(sa.select(staged.c.item_id).where(same_listing(staged))).correlate(listings),
         )
     )
-    known = sa.select(listings.c.id).where(same_listing, listings.c.superseded_at.is_(None))
-    bulk.insert_from(
-        listings, sa.select(*staged.columns).where(~sa.exists(known).correlate(staged))
-    )
+    append_new(bulk, staged)
 
 
 def _silent_sources(bulk: Bulk, answered: sa.Table, staged: sa.Table) -> list[str]:

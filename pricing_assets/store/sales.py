@@ -20,9 +20,9 @@ from pricing_assets.core.codes import SHOWN_LENGTH, read_code
 from pricing_assets.core.items import item_id
 from pricing_assets.core.sales import REASONS, SaleMapping, judge_sql
 from pricing_assets.schema import tables as t
-from pricing_assets.store.answers import LISTING_FIELDS
 from pricing_assets.store.exchange_rates import converted
 from pricing_assets.store.intake import create_items
+from pricing_assets.store.listings import append_new, mark_items, supersede_changed
 from pricing_assets.store.matches import copy_of
 from resources.compute import duckdb_connection
 from resources.database import Bulk, Database
@@ -252,7 +252,8 @@ def _store(
             rows = rows.append_column(name, column)
         rows = converted(database, rows)
         staged = bulk.stage(rows, like=listings)
-        stored = append_listings(bulk, staged)
+        supersede_changed(bulk, staged)
+        stored = append_new(bulk, staged)
         mark_items(bulk, staged, mapping.source, now)
     return stored, rows["price_usd"].null_count
 
@@ -277,39 +278,6 @@ def _copies(bulk: Bulk, sales: pa.Table, category: str) -> dict[str, pa.Array]:
         "grade": pa.array([copy.variant.grade or None for copy in copies], pa.string()),
         "lot_size": pa.array([copy.lot_size for copy in copies], pa.int64()),
     }
-
-
-def append_listings(bulk: Bulk, staged: sa.Table) -> int:
-    """Supersede what is said otherwise now, and append what is not stored just so."""
-    listings = t.price_listings
-    same_listing = sa.and_(
-        *(staged.c[name] == listings.c[name] for name in ("item_id", "source", "kind")),
-        staged.c.source_listing_id == listings.c.source_listing_id,
-        listings.c.superseded_at.is_(None),
-    )
-    changed = sa.or_(
-        *(staged.c[name].is_distinct_from(listings.c[name]) for name in LISTING_FIELDS)
-    )
-    bulk.execute(
-        sa.update(listings).values(superseded_at=staged.c.observed_at).where(same_listing, changed)
-    )
-    known = sa.exists(sa.select(listings.c.id).where(same_listing)).correlate(staged)
-    return bulk.insert_from(listings, sa.select(*staged.columns).where(~known))
-
-
-def mark_items(bulk: Bulk, staged: sa.Table, source: str, now: datetime) -> None:
-    """Let the items' comps be computed anew: something was learnt of their market just now."""
-    listings = t.price_listings
-    news = sa.select(listings.c.item_id).where(
-        listings.c.item_id == t.items.c.id,
-        listings.c.source == source,
-        listings.c.observed_at == now,
-    )
-    bulk.execute(
-        sa.update(t.items)
-        .values(market_fetched_at=now, updated_at=now)
-        .where(t.items.c.id.in_(sa.select(staged.c.item_id)), sa.exists(news))
-    )
 
 
 def _keep_rejected(

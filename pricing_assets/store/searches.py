@@ -23,8 +23,8 @@ from pricing_assets.store.answers import listing_rows
 from pricing_assets.store.evidence import SourceFacts, keep_evidence
 from pricing_assets.store.exchange_rates import converted
 from pricing_assets.store.intake import create_items
+from pricing_assets.store.listings import append_new, mark_items, supersede_changed
 from pricing_assets.store.queue import moment
-from pricing_assets.store.sales import append_listings, mark_items
 from resources.database import Bulk, Database
 from resources.sources.base import Source
 from resources.sources.client import Reply
@@ -202,7 +202,8 @@ def _store(
         now,
     )
     staged = bulk.stage(rows, like=t.price_listings)
-    stored = append_listings(bulk, staged)
+    supersede_changed(bulk, staged)
+    stored = append_new(bulk, staged)
     mark_items(bulk, staged, reply.source, reply.requested_at)
     return stored
 
