@@ -4,7 +4,7 @@ Every source's parser returns an `Answer`; nothing after the parser knows a vend
 wire format. Raw bodies are kept apart, as payloads.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -72,3 +72,16 @@ class Answer:
     fields: Mapping[str, str | int | float] = field(default_factory=dict)
     listings: tuple[Listing, ...] = ()
     problems: tuple[str, ...] = ()
+
+
+def answer_of_sales(listings: Sequence[Listing], problems: Sequence[str]) -> Answer:
+    """Return the answer of a page of sales.
+
+    One listing can show twice on a page; two sales of it differ in price or day.
+    """
+    unique = {(sale.source_listing_id, sale.price, sale.sold_at): sale for sale in listings}
+    return Answer(
+        "found" if unique else "not_found",
+        listings=tuple(unique.values()),
+        problems=tuple(problems),
+    )

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import httpx
 from pydantic import AwareDatetime, Field
 
-from pricing_assets.core.answers import Answer, ItemQuery, Listing
+from pricing_assets.core.answers import Answer, ItemQuery, Listing, answer_of_sales
 from resources.sources.base import CredentialsRefused, Licence, SourceError, UnparsablePayload
 from resources.sources.credentials import Credentials
 from resources.sources.ebay_rest import (
@@ -127,12 +127,7 @@ class EbayMarketplaceInsights(EbaySource):
             raise UnparsablePayload(
                 "itemSales", f"none of {len(entries)} listings can be read: {problems[-1]}"
             )
-        unique = {(e.source_listing_id, e.price, e.sold_at): e for e in listings}
-        return Answer(
-            "found" if unique else "not_found",
-            listings=tuple(unique.values()),
-            problems=tuple(problems),
-        )
+        return answer_of_sales(listings, problems)
 
 
 def _listing(item: _ItemSales, path: str, problems: list[str]) -> Listing | None:

@@ -6,14 +6,20 @@ here: in which field a vendor puts it (the vendor's module).
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import httpx
 from pydantic_core import PydanticCustomError
 
 from resources.sources import wire
-from resources.sources.base import QuotaExhausted, RetryableError, Source, SourceError
+from resources.sources.base import (
+    Licence,
+    QuotaExhausted,
+    RetryableError,
+    Source,
+    SourceError,
+)
 
 EBAY_DOMAIN = "ebay.com"
 ID_CHARACTERS = 128
@@ -47,6 +53,23 @@ _NOTHING = re.compile(r"(?i)no results|any results|not find|0 results")
 
 class PageReader(Source):
     """A vendor that reads eBay's pages for us and sells its searches by a plan."""
+
+    kind = "sold"
+    venue = "ebay"
+    categories = ("book",)
+    by_words = True
+    freshness = timedelta(days=30)
+    # The vendor loads eBay's page while we wait.
+    read_timeout = 60.0
+    total_timeout = 90.0
+    licence = Licence(
+        store_payloads=True,
+        payload_retention_days=90,
+        display_max_age_hours=24,
+        redistribute=False,
+        train="with agreement",
+        note="The listings are eBay's content, whose licence wants an agreement for training.",
+    )
 
     def error(self, response: httpx.Response) -> SourceError | None:
         """Tell a used-up plan from asking too fast: both answer 429."""

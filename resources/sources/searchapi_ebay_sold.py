@@ -16,7 +16,7 @@ What the vendor reads from eBay's page varies, and a label must not be guessed:
 """
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar
 
@@ -24,10 +24,9 @@ import httpx
 from pydantic import Field
 from pydantic_core import PydanticCustomError
 
-from pricing_assets.core.answers import Answer, ItemQuery, Listing
+from pricing_assets.core.answers import Answer, ItemQuery, Listing, answer_of_sales
 from resources.sources import ebay_page, wire
 from resources.sources.base import (
-    Licence,
     PermanentError,
     QuotaExhausted,
     UnparsablePayload,
@@ -69,26 +68,10 @@ class SearchApiEbaySold(ebay_page.PageReader):
     """Sold listings of books by ISBN."""
 
     name = "searchapi_ebay_sold"
-    kind = "sold"
-    venue = "ebay"
-    categories = ("book",)
-    by_words = True
     base_url = "https://www.searchapi.io"
     rate_per_second = 2.0
     cost_per_call_usd = Decimal("0.004")  # 40 USD for 10,000 searches
-    freshness = timedelta(days=30)
     credential_names = ("SEARCHAPI_API_KEY",)
-    # The vendor loads eBay's page while we wait.
-    read_timeout = 60.0
-    total_timeout = 90.0
-    licence = Licence(
-        store_payloads=True,
-        payload_retention_days=90,
-        display_max_age_hours=24,
-        redistribute=False,
-        train="with agreement",
-        note="The listings are eBay's content, whose licence wants an agreement for training.",
-    )
 
     def request(self, query: ItemQuery, credentials: Credentials) -> httpx.Request:
         """Search sold listings."""
@@ -129,13 +112,7 @@ class SearchApiEbaySold(ebay_page.PageReader):
             raise UnparsablePayload(
                 "organic_results", f"none of {len(results)} listings can be read: {problems[0]}"
             )
-        # One listing can show twice on a page; two sales of it differ in price or day.
-        unique = {(e.source_listing_id, e.price, e.sold_at): e for e in listings}
-        return Answer(
-            "found" if unique else "not_found",
-            listings=tuple(unique.values()),
-            problems=tuple(problems),
-        )
+        return answer_of_sales(listings, problems)
 
 
 def _no_results(document: dict[str, Any]) -> Answer:
