@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from pricing_assets.core.answers import ItemQuery
 from pricing_assets.core.freshness import LEASE
@@ -87,6 +88,17 @@ class AskSummary:
     results: dict[str, int] = field(default_factory=dict)
     cost_usd: float = 0.0
     seconds: float = 0.0
+
+    def shown(self) -> dict[str, Any]:
+        """Return what an asset tells of its calls in the UI."""
+        return {
+            "calls": self.calls,
+            "calls_by_result": dict(self.results),
+            "questions_left_for_the_next_run": dict(self.postponed),
+            "answers_recovered_after_a_crash": self.recovered,
+            "cost_usd": round(self.cost_usd, 4),
+            "seconds": self.seconds,
+        }
 
     def postpone(self, reply: Reply) -> None:
         """Count one question that is left open."""

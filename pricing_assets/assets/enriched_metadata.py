@@ -8,8 +8,7 @@ from pricing_assets.assets.presentation import (
     OWNERS,
     PREVIEW_ROWS,
     bars,
-    calls_table,
-    circuits_table,
+    calls_shown,
     column_schema,
     markdown_table,
     preview,
@@ -17,9 +16,7 @@ from pricing_assets.assets.presentation import (
 from pricing_assets.assets.raw_scans import raw_scans
 from pricing_assets.assets.refresh_plan import refresh_plan
 from pricing_assets.schema import tables as t
-from pricing_assets.store.circuits import troubles
 from pricing_assets.store.conflicts import latest_conflicts
-from pricing_assets.store.ledger import calls_of_run
 from resources.clock import Clock
 from resources.database import Database
 from resources.settings import Settings
@@ -72,18 +69,8 @@ def enriched_metadata(
             "dagster/row_count": database.scalar(
                 sa.select(sa.func.count()).select_from(t.metadata_versions)
             ),
-            "calls": summary.calls,
-            "calls_by_result": dict(summary.results),
-            "questions_left_for_the_next_run": dict(summary.postponed),
-            "answers_recovered_after_a_crash": summary.recovered,
-            "cost_usd": round(summary.cost_usd, 4),
-            "seconds": summary.seconds,
-            "calls_by_source": calls_table(
-                calls_of_run(database, context.run.run_id, METADATA_KINDS, now=clock.now())
-            ),
-            "sources_left_in_peace": circuits_table(
-                troubles(database, settings.limits, settings.source_prefix)
-            ),
+            **summary.shown(),
+            **calls_shown(database, settings, context.run.run_id, METADATA_KINDS, now=clock.now()),
             "items_with_metadata": database.scalar(
                 sa.select(sa.func.count()).select_from(items).where(known)
             ),

@@ -10,15 +10,12 @@ from pricing_assets.assets.enriched_metadata import SOURCES_POOL, enriched_metad
 from pricing_assets.assets.presentation import (
     OWNERS,
     bars,
-    calls_table,
-    circuits_table,
+    calls_shown,
     column_schema,
     preview,
 )
 from pricing_assets.core.people import PERSON_SOURCES
 from pricing_assets.schema import tables as t
-from pricing_assets.store.circuits import troubles
-from pricing_assets.store.ledger import calls_of_run
 from pricing_assets.store.people import name_people, people_counts
 from resources.clock import Clock
 from resources.database import Database
@@ -73,12 +70,7 @@ def people(
             "items_read": items,
             "calls": sum(summary.calls for summary in summaries),
             "seconds": round(sum(summary.seconds for summary in summaries), 2),
-            "calls_by_source": calls_table(
-                calls_of_run(database, context.run.run_id, PERSON_SOURCES, now=clock.now())
-            ),
-            "sources_left_in_peace": circuits_table(
-                troubles(database, settings.limits, settings.source_prefix)
-            ),
+            **calls_shown(database, settings, context.run.run_id, PERSON_SOURCES, now=clock.now()),
             "preview": preview(
                 database,
                 sa.select(

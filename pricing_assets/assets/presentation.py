@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,9 @@ import dagster as dg
 import sqlalchemy as sa
 
 from pricing_assets.store import circuits, ledger
-from pricing_assets.store.circuits import Trouble
-from pricing_assets.store.ledger import SourceCalls
 from pricing_assets.store.savings import Week
 from resources.database import AnySelect, Database, arrow_type
+from resources.settings import Settings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,14 +65,18 @@ def markdown_table(
     return dg.MetadataValue.md("\n".join(lines))
 
 
-def calls_table(calls: Sequence[SourceCalls]) -> dg.MarkdownMetadataValue:
-    """Return calls by source as a Markdown table."""
-    return markdown_table(ledger.COLUMNS, [ledger.cells(source) for source in calls])
-
-
-def circuits_table(troubles: Sequence[Trouble]) -> dg.MarkdownMetadataValue:
-    """Return the sources that are left in peace for a while as a Markdown table."""
-    return markdown_table(circuits.COLUMNS, [circuits.cells(trouble) for trouble in troubles])
+def calls_shown(
+    database: Database, settings: Settings, run_id: str, kinds: tuple[str, ...], *, now: datetime
+) -> dict[str, dg.MarkdownMetadataValue]:
+    """Return the calls of a run to sources of some kinds, and the sources left in peace."""
+    calls = ledger.calls_of_run(database, run_id, kinds, now=now)
+    in_peace = circuits.troubles(database, settings.limits, settings.source_prefix)
+    return {
+        "calls_by_source": markdown_table(ledger.COLUMNS, [ledger.cells(one) for one in calls]),
+        "sources_left_in_peace": markdown_table(
+            circuits.COLUMNS, [circuits.cells(trouble) for trouble in in_peace]
+        ),
+    }
 
 
 def histogram(

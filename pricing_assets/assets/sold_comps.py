@@ -10,18 +10,15 @@ from pricing_assets.assets.asking import ask_open
 from pricing_assets.assets.enriched_metadata import SOURCES_POOL, enriched_metadata
 from pricing_assets.assets.presentation import (
     OWNERS,
-    calls_table,
-    circuits_table,
+    calls_shown,
     column_schema,
     histogram,
     markdown_table,
     preview,
 )
 from pricing_assets.schema import tables as t
-from pricing_assets.store.circuits import troubles
 from pricing_assets.store.comps import update_comps
 from pricing_assets.store.exchange_rates import unconverted
-from pricing_assets.store.ledger import calls_of_run
 from resources.clock import Clock
 from resources.database import Database
 from resources.settings import Settings
@@ -74,18 +71,8 @@ def sold_comps(
         metadata={
             "dagster/row_count": sum(row.rows for row in by_kind),
             "observations_by_kind": {row.kind: row.rows for row in by_kind},
-            "calls": summary.calls,
-            "calls_by_result": dict(summary.results),
-            "questions_left_for_the_next_run": dict(summary.postponed),
-            "answers_recovered_after_a_crash": summary.recovered,
-            "cost_usd": round(summary.cost_usd, 4),
-            "seconds": summary.seconds,
-            "calls_by_source": calls_table(
-                calls_of_run(database, context.run.run_id, MARKET_KINDS, now=clock.now())
-            ),
-            "sources_left_in_peace": circuits_table(
-                troubles(database, settings.limits, settings.source_prefix)
-            ),
+            **summary.shown(),
+            **calls_shown(database, settings, context.run.run_id, MARKET_KINDS, now=clock.now()),
             "items_updated": updated,
             "prices_not_converted": sum(reason.prices for reason in waiting),
             "why_not_converted": markdown_table(
