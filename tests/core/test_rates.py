@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pricing_assets.core.rates import MAX_AGE_DAYS, NoRate, Rate, Rates, conversion_sql
+from pricing_assets.core.rates import MAX_AGE_DAYS, conversion_sql
 from resources.compute import duckdb_connection
+from tests.rates import NoRate, Rate, Rates
 
 MONDAY = date(2026, 11, 16)
 Asked = tuple[Decimal | None, str | None, date | None]

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from pricing_assets.core.answers import Answer
-from pricing_assets.core.rates import NoRate, Rate, Rates, first_day_to_ask
+from pricing_assets.core.rates import first_day_to_ask
 from pricing_assets.schema import tables as t
 from pricing_assets.store import exchange_rates as store
 from pricing_assets.store.comps import update_comps
@@ -49,6 +49,7 @@ from tests.examples import (
     rows,
     scan,
 )
+from tests.rates import NoRate, Rate, Rates
 
 MONDAY = date(2026, 10, 12)
 SALE = datetime(2026, 10, 14, 23, 59, tzinfo=UTC)
