@@ -2,6 +2,9 @@
 
 Here: formats, encodings, columns, line numbers, and what makes a file unreadable.
 Not here: what a single code means (`core.readings`), where the rows go (the intake).
+
+`python -m resources.scan_files FILE` writes the rows to its output as an Arrow stream: a large
+file is read in a process of its own while its rows are stored.
 """
 
 import codecs
@@ -10,6 +13,9 @@ import gzip
 import io
 import json
 import re
+import subprocess
+import sys
+import tempfile
 import zlib
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -51,6 +57,9 @@ LINE_REASONS: Mapping[str, str] = {
 }
 """Why a whole line is refused, where no code could be taken from it. See also `REASONS`."""
 
+LARGE_FILE_BYTES = 2 * 1024**2
+"""From here on reading takes longer than starting a process for it."""
+
 MAX_LINE_LENGTH = 64 * 1024
 """Characters of a line that are held; a longer line is refused and skipped over."""
 
@@ -71,6 +80,10 @@ in eleven passes for an ISBN that lost its zeros, so a column named for ISBNs go
 """
 
 _UNREAD_TIME = "The time of its scan could not be read; write it like 2026-10-31T12:00:00+00:00."
+_PROJECT = Path(__file__).resolve().parent.parent
+_UNREADABLE = 3
+"""What the reading process ends with where it says what makes the file unreadable."""
+
 _CHUNK = 256 * 1024
 _SAMPLE_LINES = 200
 _MAX_RECORD_LINES = 100  # more, and a quote was never meant to open a field
@@ -130,7 +143,8 @@ def read_scans(path: Path, batch_rows: int = 50_000) -> Iterator[pa.RecordBatch]
     several code columns the first accepted one counts; if none is, the most telling
     reason. Times without a zone are taken as UTC.
 
-    Memory is bounded by `batch_rows`, whatever the file's size.
+    Memory is bounded by `batch_rows`, whatever the file's size. A file of `LARGE_FILE_BYTES`
+    or more is read beside what the caller does, in a process of its own.
 
     Args:
         path: The file.
@@ -145,6 +159,40 @@ def read_scans(path: Path, batch_rows: int = 50_000) -> Iterator[pa.RecordBatch]
     """
     if batch_rows < 1:
         raise ValueError(f"batch_rows is {batch_rows}; a batch has at least one row")
+    if path.is_file() and path.stat().st_size >= LARGE_FILE_BYTES:
+        yield from read_beside(path, batch_rows)
+    else:
+        yield from _read(path, batch_rows)
+
+
+def read_beside(path: Path, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    """Do what `read_scans` does in a process of its own, which reads ahead of the caller."""
+    command = [sys.executable, "-m", "resources.scan_files", str(path.resolve()), str(batch_rows)]
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, cwd=_PROJECT
+        ) as reader,
+    ):
+        try:
+            with pa.ipc.open_stream(reader.stdout) as batches:
+                yield from batches
+            ended = reader.wait()
+        except (pa.ArrowInvalid, OSError):
+            # It ended in the middle of what it wrote.
+            ended = reader.wait() or 1
+        finally:
+            # Also where the caller wants no more of it: nobody reads what it would still write.
+            reader.kill()
+        said.seek(0)
+        message = said.read().decode(errors="replace").strip()
+        if ended == _UNREADABLE:
+            raise UnreadableFile(message)
+        if ended:
+            raise RuntimeError(f"reading {path.name} ended with code {ended}: {message[-2000:]}")
+
+
+def _read(path: Path, batch_rows: int) -> Iterator[pa.RecordBatch]:
     try:
         if not path.is_file():
             what = "is not a regular file" if path.exists() else "does not exist"
@@ -494,3 +542,20 @@ def _moment(text: str) -> datetime | None:
         return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def main(path: str, batch_rows: str) -> int:
+    """Write a file's batches to the output; what makes it unreadable, as a sentence, to stderr."""
+    try:
+        with pa.ipc.new_stream(sys.stdout.buffer, SCAN_SCHEMA) as stream:
+            for batch in _read(Path(path), int(batch_rows)):
+                stream.write_batch(batch)
+                sys.stdout.buffer.flush()
+    except UnreadableFile as error:
+        print(error, file=sys.stderr)
+        return _UNREADABLE
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -45,6 +45,12 @@ class Base(DeclarativeBase):
     }
 
 
+def _index_of_present(table: str, column: str) -> sa.Index:
+    """Index a column where it has a value: a million new items have none, and write no entry."""
+    present = sa.text(f"{column} IS NOT NULL")
+    return sa.Index(f"ix_{table}_{column}", column, sqlite_where=present, postgresql_where=present)
+
+
 class Scan(Base):
     """One reading of a code by a user, as it came; refused ones are kept with the reason.
 
@@ -191,8 +197,9 @@ class Item(Base):
         ),
         sa.Index(
             "ix_items_title_words",
-            sa.text("to_tsvector('simple', coalesce(title, ''))"),
+            sa.text("to_tsvector('simple', title)"),
             postgresql_using="gin",
+            postgresql_where=sa.text("title IS NOT NULL"),
         ).ddl_if(dialect="postgresql"),
         sa.Index(
             "ix_items_people_pending",
@@ -205,8 +212,18 @@ class Item(Base):
                 "AND people_as_of IS DISTINCT FROM metadata_fetched_at"
             ),
         ),
-        sa.Index("ix_items_market_fetched_at", "market_fetched_at"),
-        sa.Index("ix_items_sold_comps_count", "sold_comps_count"),
+        sa.Index(
+            "ix_items_comps_pending",
+            "id",
+            sqlite_where=sa.text(
+                "market_fetched_at IS NOT NULL AND sold_comps_as_of IS NOT market_fetched_at"
+            ),
+            postgresql_where=sa.text(
+                "market_fetched_at IS NOT NULL "
+                "AND sold_comps_as_of IS DISTINCT FROM market_fetched_at"
+            ),
+        ),
+        _index_of_present("items", "sold_comps_count"),
     )
 
 
@@ -235,8 +252,8 @@ class Book(Base):
     __table_args__ = (
         sa.UniqueConstraint("isbn13"),
         sa.Index("ix_books_isbn10", "isbn10"),
-        sa.Index("ix_books_work_key", "work_key"),
-        sa.Index("ix_books_fingerprint", "fingerprint"),
+        _index_of_present("books", "work_key"),
+        _index_of_present("books", "fingerprint"),
     )
 
 

@@ -91,7 +91,7 @@ def has_words(dialect: str, column: sa.ColumnElement[Any], text: str) -> sa.Colu
         return sa.false()
     if dialect == "postgresql":
         # As the index has it, or it would not be used.
-        document = sa.func.to_tsvector(sa.text("'simple'"), sa.func.coalesce(column, sa.text("''")))
+        document = sa.func.to_tsvector(sa.text("'simple'"), column)
         query = sa.func.to_tsquery(sa.text("'simple'"), " & ".join(f"{word}:*" for word in words))
         return document.op("@@")(query)
     spaced: sa.ColumnElement[Any] = sa.func.lower(column)

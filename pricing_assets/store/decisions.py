@@ -78,8 +78,7 @@ def decide(database: Database, *, now: datetime, run_id: str) -> Decided:
         queued = bulk.stage_from(sa.select(standing(now)), "item_id")
         rows = decision_rows(database, sources, spent, queued, now=now, batch=batch)
         scans = _write(bulk, rows, now)
-        counts = _counts(bulk, sources, batch)
-        _sum_up(bulk, batch, scans, counts)
+        counts = _sum_up(bulk, sources, batch, scans)
     return Decided(scans, counts)
 
 
@@ -404,35 +403,35 @@ def _deferred_until(
     return sa.case((leased, moment(now + DEFERRAL)), *tomorrow, else_=sa.null())
 
 
-def _counts(bulk: Bulk, sources: Sequence[Askable], batch: int) -> tuple[ReasonCount, ...]:
-    decisions = t.enrichment_decisions
-    costs = {source.name: source.cost_usd for source in sources}
-    calls: dict[tuple[str, str, str], int] = {}
-    for reasons, scans in bulk.rows(
-        sa.select(decisions.c.reasons, sa.func.count())
-        .where(decisions.c.batch_id == batch)
-        .group_by(decisions.c.reasons)
-    ):
-        for action, source, reason in parse_reasons(reasons):
-            calls[action, source, reason] = calls.get((action, source, reason), 0) + scans
-    return tuple(
-        ReasonCount(*key, number, number * costs[key[1]]) for key, number in sorted(calls.items())
-    )
-
-
 def parse_reasons(reasons: str) -> list[tuple[str, str, str]]:
     """Return the (action, source, reason) of each source in a decision's text."""
     parts = [entry.split(":", 1) for entry in reasons.strip("|").split("|") if entry]
     return [(action, *rest.rsplit(":", 1)) for action, rest in parts]  # type: ignore[misc]
 
 
-def _sum_up(bulk: Bulk, batch: int, scans: int, counts: Sequence[ReasonCount]) -> None:
+def _sum_up(
+    bulk: Bulk, sources: Sequence[Askable], batch: int, scans: int
+) -> tuple[ReasonCount, ...]:
+    """Write the sums of a batch's decisions, read once; return the calls by source and reason."""
     batches, decisions = t.decision_batches, t.enrichment_decisions
-    names = ("calls_to_make", "calls_saved", "cost_usd", "saved_usd")
-    sums = sa.select(
-        *(sa.func.coalesce(sa.func.sum(decisions.c[name]), 0) for name in names)
-    ).where(decisions.c.batch_id == batch)
-    (totals,) = bulk.rows(sums)
+    costs = {source.name: source.cost_usd for source in sources}
+    calls: dict[tuple[str, str, str], int] = {}
+    to_make, saved, saved_usd = 0, 0, Decimal(0)
+    for reasons, calls_saved, alike in bulk.rows(
+        sa.select(decisions.c.reasons, decisions.c.calls_saved, sa.func.count())
+        .where(decisions.c.batch_id == batch)
+        .group_by(decisions.c.reasons, decisions.c.calls_saved)
+    ):
+        saved += calls_saved * alike
+        for action, source, reason in parse_reasons(reasons):
+            calls[action, source, reason] = calls.get((action, source, reason), 0) + alike
+            to_make += alike if action == "ask" else 0
+            # A scan that is decided again saves what it saved before, once.
+            if calls_saved and _CODES[reason] in _SAVING:
+                saved_usd += alike * costs[source]
+    counts = tuple(
+        ReasonCount(*key, number, number * costs[key[1]]) for key, number in sorted(calls.items())
+    )
     by_reason = [[c.action, c.source, c.reason, c.calls, str(c.usd)] for c in counts]
     bulk.execute(
         sa.update(batches)
@@ -440,9 +439,13 @@ def _sum_up(bulk: Bulk, batch: int, scans: int, counts: Sequence[ReasonCount]) -
         .values(
             scans=scans,
             by_reason=json.dumps(by_reason),
-            **dict(zip(names, totals, strict=True)),
+            calls_to_make=to_make,
+            calls_saved=saved,
+            cost_usd=sum((c.usd for c in counts if c.action == "ask"), Decimal(0)),
+            saved_usd=saved_usd,
         )
     )
+    return counts
 
 
 def _is_ask(reason: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:

@@ -69,8 +69,9 @@ def flag_items(database: Database, policy: Policy, *, now: datetime) -> int:
                 sa.literal_column(policy.reason_sql(_COUNT, _MEDIAN, _ESTIMATE)).label("reason"),
             )
             .where(pending)
-            # In the order of the key: SQLite inserts a million of them in 5 s instead of 7.
-            .order_by(items.c.id),
+            # In the order of the key, SQLite inserts a million of them in 4 s instead of 7. Of the
+            # bare column it would follow the index and look up every row for itself: 5 s.
+            .order_by(items.c.id + ""),
             update=("evidence_as_of", "evaluated_at", "score", "passed", "reason"),
         )
         return bulk.execute(

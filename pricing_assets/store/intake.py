@@ -1,6 +1,7 @@
 """Writing scans: every reading becomes a row, and every accepted one has its item."""
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -58,7 +59,7 @@ class Readings:
 def store_scans(
     database: Database, readings: Iterable[Readings], *, user_id: str, received_at: datetime
 ) -> IntakeCount:
-    """Store readings, some ten thousand in a transaction.
+    """Store readings, some ten thousand in a transaction: first their items, then the scans.
 
     A reading is known by (user, origin, line): storing the same origin again, wholly or
     from the middle after a crash, adds only what is missing.
@@ -66,12 +67,19 @@ def store_scans(
     if not user_id:
         raise ValueError("scans belong to a user: user_id is empty")
     total = IntakeCount()
-    for rows in _transactions(readings):
-        with database.bulk() as bulk:
-            create_items(bulk, rows, received_at)
-            accepted, rejected = _insert_scans(bulk, rows, user_id, received_at)
-        known = rows.num_rows - accepted - rejected
-        total += IntakeCount(rows.num_rows, accepted, rejected, known)
+    with ThreadPoolExecutor(1) as beside:
+        storing: Future[IntakeCount] | None = None
+        for rows in _transactions(readings):
+            with database.bulk() as bulk:
+                create_items(bulk, rows, received_at)
+            if storing is not None:
+                total += storing.result()
+            storing = beside.submit(_insert_scans, database, rows, user_id, received_at)
+            if database.dialect == "sqlite":
+                # It has one writer; PostgreSQL writes the next items beside these scans.
+                storing.result()
+        if storing is not None:
+            total += storing.result()
     return total
 
 
@@ -147,7 +155,9 @@ def _of_category(name: str, rows: list[dict[str, str | int]]) -> pa.Table:
     )
 
 
-def _insert_scans(bulk: Bulk, readings: pa.Table, user_id: str, now: datetime) -> tuple[int, int]:
+def _insert_scans(
+    database: Database, readings: pa.Table, user_id: str, now: datetime
+) -> IntakeCount:
     received_at = _constant(readings, now)
     rows = pa.table(
         {
@@ -158,17 +168,19 @@ def _insert_scans(bulk: Bulk, readings: pa.Table, user_id: str, now: datetime) -
             "received_at": received_at,
         }
     )
-    accepted, rejected = (
-        bulk.upsert(
-            t.scans,
-            some.append_column("status", pa.repeat(pa.scalar(status), some.num_rows)),
+    with database.bulk() as bulk:
+        accepted, rejected = (
+            bulk.upsert(
+                t.scans,
+                some.append_column("status", pa.repeat(pa.scalar(status), some.num_rows)),
+            )
+            for status, some in (
+                ("accepted", rows.filter(pc.is_null(rows["reason"]))),
+                ("rejected", rows.filter(pc.is_valid(rows["reason"]))),
+            )
         )
-        for status, some in (
-            ("accepted", rows.filter(pc.is_null(rows["reason"]))),
-            ("rejected", rows.filter(pc.is_valid(rows["reason"]))),
-        )
-    )
-    return accepted, rejected
+    known = readings.num_rows - accepted - rejected
+    return IntakeCount(readings.num_rows, accepted, rejected, known)
 
 
 def _constant(table: pa.Table, moment: datetime) -> pa.Array:

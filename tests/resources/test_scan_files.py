@@ -3,8 +3,10 @@ import gzip
 import io
 import json
 import os
+import signal
 import tracemalloc
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,12 @@ from hypothesis import strategies as st
 from pricing_assets.core.codes import MAX_CODE_LENGTH, REASONS, read_code
 from pricing_assets.core.items import item_id
 from resources.scan_files import (
+    LARGE_FILE_BYTES,
     LINE_REASONS,
     MAX_LINE_LENGTH,
     SCAN_SCHEMA,
     UnreadableFile,
+    read_beside,
     read_scans,
 )
 
@@ -398,6 +402,53 @@ def test_a_truncated_gzip_file_is_unreadable(tmp_path: Path) -> None:
         (tmp_path / "scans.csv.gz").write_bytes(cut)
         with pytest.raises(UnreadableFile, match="damaged or truncated"):
             _rows(tmp_path / "scans.csv.gz")
+
+
+def test_a_process_beside_reads_the_same(tmp_path: Path) -> None:
+    lines = [f"{code},2026-10-31T12:00:00Z" for code in (HUNGER_GAMES, "9.78014E+12", "no code")]
+    path = _write(tmp_path, "scans.csv", "isbn,scanned_at\n" + "\n".join(lines * 9))
+
+    assert list(read_beside(path, 10)) == list(read_scans(path, 10))
+    assert list(read_beside(_write(tmp_path, "empty.csv", ""), 10)) == []
+
+
+def _processes_that_read(path: Path) -> list[int]:
+    wanted, found = f"resources.scan_files\0{path}".encode(), []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile
+            if wanted in (process / "cmdline").read_bytes():
+                found.append(int(process.name))
+    return found
+
+
+def test_a_large_file_is_read_in_a_process_of_its_own(tmp_path: Path) -> None:
+    path = _write(tmp_path, "scans.txt", f"{HUNGER_GAMES}\n" * (LARGE_FILE_BYTES // 14 + 1))
+    batches = read_scans(path, 1_000)
+
+    assert next(batches).num_rows == 1_000
+    (reader,) = _processes_that_read(path)
+    batches.close()  # type: ignore[attr-defined]
+    assert reader not in _processes_that_read(path)
+
+
+def test_a_process_beside_says_what_makes_a_file_unreadable(tmp_path: Path) -> None:
+    whole = gzip.compress(b"isbn\n" + b"".join(f"{n:013d}\n".encode() for n in range(60_000)))
+    (tmp_path / "scans.csv.gz").write_bytes(whole[: len(whole) // 2])
+    batches = read_beside(tmp_path / "scans.csv.gz", 1_000)
+
+    assert next(batches).num_rows == 1_000
+    with pytest.raises(UnreadableFile, match=r"^scans.csv.gz is a damaged or truncated gzip file"):
+        list(batches)
+
+
+def test_a_process_beside_that_is_killed_is_no_end_of_the_file(tmp_path: Path) -> None:
+    path = _write(tmp_path, "scans.txt", f"{HUNGER_GAMES}\n" * 100_000)
+    batches = read_beside(path, 1_000)
+    next(batches)
+    (reader,) = _processes_that_read(path)
+    os.kill(reader, signal.SIGKILL)
+    with pytest.raises(RuntimeError, match=r"reading scans.txt ended with code"):
+        list(batches)
 
 
 def test_what_is_no_file_is_unreadable(tmp_path: Path) -> None:

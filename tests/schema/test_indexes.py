@@ -27,6 +27,14 @@ QUERIES: dict[str, AnySelect] = {
         LISTINGS.observed_at.between(NOON, NOON + timedelta(days=31)),
         sa.or_(CURRENT, LISTINGS.superseded_at > NOON + timedelta(days=31)),
     ),
+    "the items whose comps are behind their market": sa.select(t.items.c.id)
+    .where(
+        t.items.c.market_fetched_at.is_not(None),
+        t.items.c.sold_comps_as_of.is_distinct_from(t.items.c.market_fetched_at),
+    )
+    .order_by(t.items.c.id)
+    .limit(100),
+    "the books of a work": sa.select(t.books.c.item_id).where(t.books.c.work_key == "OL1W"),
     "the last snapshot of an item": sa.select(t.price_snapshots)
     .where(SNAPSHOTS.item_id == ITEM)
     .order_by(SNAPSHOTS.snapshot_date.desc())
@@ -45,7 +53,7 @@ def plan(database: Database, query: AnySelect) -> list[str]:
 
 
 def reads_a_table_without_index(step: str) -> bool:
-    tables = ("price_listings", "price_snapshots", "sale_merges")
+    tables = ("price_listings", "price_snapshots", "sale_merges", "items", "books")
     scans = "Seq Scan" in step or (step.startswith("SCAN") and "INDEX" not in step)
     return scans and any(table in step for table in tables)
 

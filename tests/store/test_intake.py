@@ -124,11 +124,15 @@ def test_a_scan_keeps_its_own_time(database: Database) -> None:
     assert {row["received_at"] for row in stored} == {NOON}
 
 
-def test_a_transaction_that_fails_leaves_nothing(database: Database) -> None:
+def test_what_cannot_be_stored_leaves_no_scan_and_stops_no_other_try(database: Database) -> None:
     wrong = with_column(readings([1, 2]), "code", pa.array([isbn(1), None]))
     with pytest.raises(Exception, match=r"(?i)not.null"):
         store_scans(database, [wrong], user_id="default", received_at=NOON)
-    assert rows(database, t.items) == rows(database, t.scans) == rows(database, t.books) == []
+    assert rows(database, t.scans) == []
+
+    count = store_scans(database, [readings([1, 2])], user_id="default", received_at=NOON)
+    assert (count.accepted, count.known) == (2, 0)
+    assert len(rows(database, t.items)) == len(rows(database, t.books)) == 2
 
 
 def test_two_writers_of_the_same_books_wait_for_each_other(
