@@ -51,15 +51,22 @@ def search(words: tuple[str, ...], kind: str, user: str, *, refresh: bool, as_js
       pricing search 1986 Fleer 57 Michael Jordan --type asks --refresh
     """
     text, settings, clock = " ".join(words), Settings.from_env(), Clock.from_env()
+    run_id = f"search-{uuid.uuid4().hex}"
     with open_database(settings) as database, SourceAccess(settings, clock) as access:
         sources = _sources(database, access, KINDS[kind])
         result = None
         if not refresh:
             result = stored_result(
-                database, text, KINDS[kind], sources, user_id=user, now=clock.now()
+                database,
+                text,
+                KINDS[kind],
+                sources,
+                user_id=user,
+                run_id=run_id,
+                now=clock.now(),
             )
         if result is None:
-            result = _ask(database, access, sources, text, user, clock)
+            result = _ask(database, access, sources, text, user, run_id, clock)
     if as_json:
         click.echo(json.dumps(_document(result), indent=2))
     else:
@@ -81,6 +88,7 @@ def _ask(
     sources: Mapping[str, Source],
     text: str,
     user: str,
+    run_id: str,
     clock: Clock,
 ) -> SearchResult:
     now, name = clock.now(), next(iter(sources))
@@ -94,7 +102,6 @@ def _ask(
     reply = asyncio.run(_reply(access, source, text))
     terms = terms_of_sources(database)[name]
     facts = SourceFacts(source.kind, source.freshness, terms.store_payloads)
-    run_id = f"search-{uuid.uuid4().hex}"
     result = file_search(database, reply, facts, user_id=user, run_id=run_id, now=now)
     if result is None:
         raise Refusal(f"{reply.error}. Nothing was stored but the attempt.")

@@ -20,7 +20,7 @@ class SourceCalls:
 
     Attributes:
         errors: Calls that were given up.
-        cache_hits: Calls that were answered from a kept copy.
+        cache_hits: Questions that were answered from a kept copy, without a call.
         p50_ms: Median latency of the last attempt, interpolated.
         p95_ms: 95 % quantile of it.
         size_bytes: Of the bodies.
@@ -105,9 +105,10 @@ def _calls(
 
 
 _BY_SOURCE = """
-SELECT source, count(*), count(*) FILTER (WHERE result = 'error'),
+SELECT source, count(*) FILTER (WHERE NOT cache_hit), count(*) FILTER (WHERE result = 'error'),
     count(*) FILTER (WHERE cache_hit),
-    quantile_cont(latency_ms, 0.5), quantile_cont(latency_ms, 0.95),
+    coalesce(quantile_cont(latency_ms, 0.5) FILTER (WHERE NOT cache_hit), 0),
+    coalesce(quantile_cont(latency_ms, 0.95) FILTER (WHERE NOT cache_hit), 0),
     CAST(sum(size_bytes) AS BIGINT), CAST(sum(cost_usd) AS DECIMAL(18, 6))
 FROM calls GROUP BY source ORDER BY source
 """

@@ -1,7 +1,7 @@
 """Searches for cards by words: the stored answer while it is fresh, else what a source says.
 
-One rule tells a served answer from an asked one: each search is a row of `searches`, and its
-`cache_hit` is true where no call was made for it. `api_calls` has requests only.
+One rule tells a served answer from an asked one: each search is a row of `searches` and one of
+`api_calls`, and their `cache_hit` is true where no request was made for it.
 """
 
 import json
@@ -63,9 +63,10 @@ def stored_result(
     sources: Mapping[str, Source],
     *,
     user_id: str,
+    run_id: str,
     now: datetime,
 ) -> SearchResult | None:
-    """Return a user's stored answer where it is fresh, and note the search; None otherwise.
+    """Return a user's stored answer where it is fresh, and note that it was; None otherwise.
 
     The listings are read again from the body that the source sent.
 
@@ -102,7 +103,22 @@ def stored_result(
             *("pages", "results", "items", "payload_sha256"),
         )
     }
-    database.execute(sa.insert(searches).values(**values, requested_at=now, cache_hit=True))
+    with database.begin() as connection:
+        connection.execute(sa.insert(searches).values(**values, requested_at=now, cache_hit=True))
+        connection.execute(
+            sa.insert(t.api_calls).values(
+                source=row.source,
+                run_id=run_id,
+                requested_at=now,
+                result="found" if row.results else "not_found",
+                attempts=0,
+                latency_ms=0,
+                size_bytes=0,
+                cost_usd=0,
+                payload_sha256=row.payload_sha256,
+                cache_hit=True,
+            )
+        )
     return SearchResult(
         row.source, row.answered_at, row.expires_at, True, _matched(answer.listings)
     )

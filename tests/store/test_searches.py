@@ -8,6 +8,7 @@ from pricing_assets.core.items import item_id
 from pricing_assets.schema import tables as t
 from pricing_assets.store.comps import update_comps
 from pricing_assets.store.evidence import SourceFacts
+from pricing_assets.store.ledger import calls_since
 from pricing_assets.store.payloads import remove_expired
 from pricing_assets.store.searches import (
     SearchResult,
@@ -65,7 +66,7 @@ def file(database: Database, reply: Reply, user: str = "me", **more: Any) -> Sea
 
 
 def stored(database: Database, at: datetime, user: str = "me") -> SearchResult | None:
-    return stored_result(database, TEXT, "sold", SOURCES, user_id=user, now=at)
+    return stored_result(database, TEXT, "sold", SOURCES, user_id=user, run_id="served", now=at)
 
 
 JORDANS = (
@@ -110,8 +111,17 @@ def test_a_fresh_answer_is_served_without_a_call(database: Database) -> None:
     assert served == replace(asked, cache_hit=True, stored=0)
     assert stored(database, NOON + 30 * MINUTE) is None
     assert stored(database, NOON + MINUTE, user="you") is None
-    assert stored_result(database, TEXT, "ask", SOURCES, user_id="me", now=NOON + MINUTE) is None
-    assert len(rows(database, t.api_calls)) == 1
+    asks = stored_result(
+        database, TEXT, "ask", SOURCES, user_id="me", run_id="served", now=NOON + MINUTE
+    )
+    assert asks is None
+    paid, served_call = rows(database, t.api_calls, "id")
+    assert (paid["attempts"], paid["cache_hit"]) == (1, False)
+    assert (served_call["attempts"], served_call["cost_usd"]) == (0, 0)
+    assert (served_call["run_id"], served_call["cache_hit"]) == ("served", True)
+    # In the ledger it is no call, and its time is none of the source's.
+    (calls,) = calls_since(database, NOON - MINUTE, now=NOON)
+    assert (calls.calls, calls.cache_hits, calls.p50_ms) == (1, 1, paid["latency_ms"])
     hits = [
         (r["cache_hit"], r["requested_at"], r["answered_at"]) for r in rows(database, t.searches)
     ]
