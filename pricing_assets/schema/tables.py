@@ -732,7 +732,8 @@ class EnrichmentDecision(Base):
     )
 
     __table_args__ = (
-        sa.Index("ix_enrichment_decisions_batch_id", "batch_id"),
+        # Batches are written one after the other: where each lies is all that an index has to say.
+        sa.Index("ix_enrichment_decisions_batch_id", "batch_id", postgresql_using="brin"),
         sa.Index(
             "ix_enrichment_decisions_deferred_until",
             "deferred_until",
