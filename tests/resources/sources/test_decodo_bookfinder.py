@@ -1,5 +1,6 @@
 import asyncio
 import json
+import time
 from collections import Counter
 from decimal import Decimal
 from html import escape
@@ -256,6 +257,16 @@ def test_a_call_that_is_refused_or_not_done_is_decodos_to_explain(query: ItemQue
         SOURCE.parse(query, httpx.Response(204))
     with pytest.raises(CredentialsRefused, match="Unauthorized"):
         SOURCE.parse(query, answered({"message": "Unauthorized"}, 401))
+
+
+@pytest.mark.parametrize("opened", ["<!--", "<a ", "<![CDATA[", "<script></"])
+def test_a_page_that_is_cut_off_over_and_over_is_read_in_no_time(opened: str) -> None:
+    answer = read(card(1), opened)
+    assert len(answer.listings) == 1
+    began = time.perf_counter()
+    with pytest.raises(SourceError):
+        SOURCE.parse(book(), answered(job(opened * 50_000)))
+    assert time.perf_counter() - began < 5
 
 
 marks = st.sampled_from(
