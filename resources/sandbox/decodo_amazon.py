@@ -4,16 +4,14 @@ A product is named by its ISBN-10. One that the catalogue lacks is a job that en
 book is laid out as Amazon does it: its publisher carries the date, its title the binding.
 """
 
-import base64
-import hmac
-import json
+from collections.abc import Mapping
 from typing import Any
 
 from stdnum import isbn
 
-from resources.sandbox import credential
 from resources.sandbox.catalogue import Book
-from resources.sandbox.wire import Call, Reply, Vendor, isbns_in, stable_number
+from resources.sandbox.decodo import DecodoVendor, Job
+from resources.sandbox.wire import Call, isbns_in, stable_number
 
 _SITE = "https://www.amazon.sandbox.invalid"
 _LANGUAGES = {
@@ -22,51 +20,27 @@ _LANGUAGES = {
 }  # fmt: skip
 
 
-class DecodoAmazon(Vendor):
-    """Amazon's page by ISBN-10; a login in the Authorization header."""
+class DecodoAmazon(DecodoVendor):
+    """Amazon's page by ISBN-10."""
 
     source = "decodo_amazon"
-    path = "/v2/scrape"
-    method = "POST"
     lacks = 0.10
     is_metadata = True
 
-    def refusal(self, call: Call) -> Reply | None:
-        """Refuse a missing or wrong login."""
-        login = f"{credential('DECODO_AUTHENTICATION')}:{credential('DECODO_PASSWORD')}"
-        basic = f"Basic {base64.b64encode(login.encode()).decode()}"
-        given = call.headers.get("authorization", "")
-        if hmac.compare_digest(given.encode(), basic.encode()):
-            return None
-        return Reply(401, {"message": "Unauthorized"})
-
-    def throttled(self) -> Reply:
-        """Answer that the requests come too fast."""
-        return Reply(429, {"message": "Too many requests"}, {"Retry-After": "1"})
-
-    def answer(self, call: Call) -> Reply:
-        """Do the one job that the body orders."""
-        try:
-            order = json.loads(call.body)
-        except ValueError:
-            return Reply(400, {"message": "The body is not JSON"})
+    def job(self, order: Mapping[str, Any], call: Call) -> Job | str:
+        """Parse the page of the product."""
         match order:
             case {"target": "amazon_product", "query": str(asin), "parse": True}:
                 pass
             case _:
-                message = "The sandbox has target amazon_product with query and parse only"
-                return Reply(400, {"message": message})
+                return "The sandbox has target amazon_product with query and parse only"
         asked = isbns_in(asin)
         known = [self.books[code] for code in asked if code in self.books and self.knows(code)]
         url = f"{_SITE}/dp/{asin}"
-        job: dict[str, Any] = {"content": "", "status_code": 404, "url": url}
-        if known:
-            results = product(known[0], asin)
-            job["content"] = {"results": results, "errors": [], "status_code": 12000}
-            job["status_code"] = 200
-        job["task_id"] = str(stable_number("task", asin, call.now.isoformat()))
-        job["created_at"] = job["updated_at"] = f"{call.now:%Y-%m-%d %H:%M:%S}"
-        return Reply(200, {"results": [job]}, asked=asked)
+        if not known:
+            return Job(asked, url, 404, "")
+        results = product(known[0], asin)
+        return Job(asked, url, 200, {"results": results, "errors": [], "status_code": 12000})
 
 
 def product(book: Book, asin: str) -> dict[str, Any]:

@@ -130,9 +130,16 @@ class Market:
             reverse=True,
         )
 
-    def asks(self, book: Book, now: datetime) -> list[Offer]:
-        """Return the copies on offer at `now`, the most recently listed first."""
-        asks = self._events(book, "ask", now - LONGEST_ASK, now)
+    def asks(self, book: Book, now: datetime, marketplace: str = "") -> list[Offer]:
+        """Return the copies on offer at `now`, the most recently listed first.
+
+        Args:
+            book: Which is offered.
+            now: The market's date.
+            marketplace: Where; eBay when empty. Each has copies of its own, at like prices.
+        """
+        kind = f"ask:{marketplace}" if marketplace else "ask"
+        asks = self._events(book, kind, now - LONGEST_ASK, now)
         return sorted(
             (ask for ask in asks if ask.at <= now < ask.until),
             key=lambda ask: (ask.at, ask.listing_id),

@@ -3,9 +3,9 @@
 Amazon names a book by its ISBN-10, so a book whose ISBN begins with 979 cannot be asked about.
 The page can be that of another product, and counts only when it names our ISBN.
 
-Three codes say how it went: the HTTP status of the call, ``status_code`` of the job, and the
-parser's ``parse_status_code``, by which parts may be missing (12004, 12005) or all (12009: no
-such product). The product stands in ``content.results``; in older answers it is ``content``
+A third code beside those of the call and the job (see `decodo`) says how it went: the parser's
+``parse_status_code``, by which parts may be missing (12004, 12005) or all (12009: no such
+product). The product stands in ``content.results``; in older answers it is ``content``
 itself. A text in its place is the page's HTML, which the vendor could not parse. Reviews and
 merchants are not declared, so they are not kept.
 """
@@ -20,22 +20,14 @@ from pydantic import Field
 
 from pricing_assets.core.answers import Answer, ItemQuery
 from resources.sources import bibliographic, wire
-from resources.sources.base import (
-    CredentialsRefused,
-    Licence,
-    PermanentError,
-    RetryableError,
-    Source,
-    SourceError,
-    UnparsablePayload,
-)
+from resources.sources.base import Licence, PermanentError, UnparsablePayload
 from resources.sources.credentials import Credentials
+from resources.sources.decodo import CONTENT_PATH, DecodoSource
 from resources.sources.wire import Count, Text, Wire
 
 PARSED = 12000
 PARSED_IN_PART = frozenset({12004, 12005})
 NO_SUCH_PRODUCT = 12009
-JOB_FAULTED = frozenset({204, 408, 429, 612, 613})
 _PAGES = re.compile(r"(\d[\d,]*)\s+pages", re.IGNORECASE)
 _AUTHOR = re.compile(r"([^,()|]+?)\s*\(Authors?\)")
 _BY = re.compile(r"(?i)^by\s+")
@@ -94,21 +86,15 @@ class _Product(Wire):
         return {code for text in codes if (code := bibliographic.isbn13(text))}
 
 
-class DecodoAmazon(Source):
+class DecodoAmazon(DecodoSource):
     """Metadata of books by ISBN, from Amazon's page."""
 
     name = "decodo_amazon"
     kind = "metadata"
     categories = ("book",)
     active_by_default = False
-    base_url = "https://scraper-api.decodo.com"
-    rate_per_second = 10.0  # 30 on the plans that we know of; a smaller plan has fewer
     cost_per_call_usd = Decimal("0.002")  # about: the plan decides
     freshness = timedelta(days=90)
-    credential_names = ("DECODO_AUTHENTICATION", "DECODO_PASSWORD")
-    # The vendor loads Amazon's page while we wait, and gives up after 150 s.
-    read_timeout = 150.0
-    total_timeout = 160.0
     licence = Licence(
         store_payloads=True,
         payload_retention_days=30,
@@ -122,12 +108,6 @@ class DecodoAmazon(Source):
         ),
     )
 
-    def auth(self, credentials: Credentials) -> httpx.Auth:
-        """Return the user's login."""
-        return httpx.BasicAuth(
-            credentials.require("DECODO_AUTHENTICATION"), credentials.require("DECODO_PASSWORD")
-        )
-
     def request(self, query: ItemQuery, credentials: Credentials) -> httpx.Request:
         """Order the page of the product that the ISBN-10 names.
 
@@ -137,61 +117,19 @@ class DecodoAmazon(Source):
         asin = bibliographic.isbn10(query.natural_key)
         if asin is None:
             raise PermanentError("has no name for a book without an ISBN-10, so was not asked")
-        return httpx.Request(
-            "POST",
-            f"{self.base_url}/v2/scrape",
-            json={"target": "amazon_product", "query": asin, "domain": "com", "parse": True},
-        )
+        return self.order(target="amazon_product", query=asin, domain="com", parse=True)
 
-    def error_detail(self, response: httpx.Response) -> str:
-        """Return ``message``."""
-        try:
-            match wire.read_json(response.content):
-                case {"message": str(message)} | {"error": str(message)}:
-                    return wire.excerpt(message)
-        except ValueError:
-            pass
-        return super().error_detail(response)
+    def read_content(self, query: ItemQuery, content: Any) -> Answer:
+        """Read what the parser made of the page.
 
-    def error(self, response: httpx.Response) -> SourceError | None:
-        """Take a job that is not done, which the vendor answers with 204, for a retry."""
-        if response.status_code == httpx.codes.NO_CONTENT:
-            return RetryableError("answered 204: the page is not there yet")
-        return super().error(response)
-
-    def read(self, query: ItemQuery, document: Any) -> Answer:
-        """Read the product of the one job."""
-        match document:
-            case {"results": [dict(job), *_]}:
-                pass
-            case {"message": str(message)}:
-                raise _failure(wire.excerpt(message))
-            case _:
-                raise UnparsablePayload("results", "no job in the answer")
-        status = job.get("status_code", httpx.codes.OK)
-        if status == httpx.codes.NOT_FOUND:
-            return Answer("not_found")
-        if status != httpx.codes.OK:
-            sentence = f"answered that its job ended with {wire.shown(status)}"
-            retryable = status in JOB_FAULTED or (isinstance(status, int) and status >= 500)
-            raise RetryableError(sentence) if retryable else PermanentError(sentence)
-        return _product_page(query, job.get("content"))
-
-
-def _failure(message: str) -> SourceError:
-    sentence = f"answered an error: {message}"
-    if re.search(r"(?i)unauthori[sz]ed|credential|authenticat", message):
-        return CredentialsRefused(f"{sentence}; check DECODO_AUTHENTICATION and DECODO_PASSWORD")
-    return PermanentError(sentence)
+        Raises:
+            UnparsablePayload: It made nothing of it.
+        """
+        return _product_page(query, content)
 
 
 def _product_page(query: ItemQuery, content: Any) -> Answer:
-    """Read what the parser made of the page.
-
-    Raises:
-        UnparsablePayload: It made nothing of it.
-    """
-    path = "results[0].content"
+    path = CONTENT_PATH
     if isinstance(content, str):
         raise UnparsablePayload(path, "a text, so the page itself: the vendor did not parse it")
     match content:

@@ -20,6 +20,7 @@ from pricing_assets.core.people import name_key
 from resources.sandbox import base_path, credential, registered_vendors
 from resources.sandbox.bookscouter import DEALERS
 from resources.sandbox.catalogue import Book, bundled_catalogue
+from resources.sandbox.decodo_bookfinder import MARKETPLACES
 from resources.sandbox.market import Market, Offer
 from resources.sandbox.process import SandboxProcess
 from resources.sandbox.server import create_app
@@ -285,6 +286,26 @@ def test_amazons_page_tells_all_that_the_catalogue_knows(url: str) -> None:
     assert {name: answer.fields[name] for name in wanted} == wanted
 
 
+def test_bookfinder_shows_other_copies_than_ebay_and_each_once(url: str) -> None:
+    answer = ask_for(url, "decodo_bookfinder", SOLD.isbn13).answer
+    assert answer is not None
+    shown: dict[str, list[Decimal]] = {}
+    for entry in answer.listings:
+        assert "(simulated)" in entry.title
+        assert entry.source_listing_id.startswith(f"{SOLD.isbn13}:")
+        shown.setdefault(entry.source_listing_id.split(":")[1].upper(), []).append(entry.price)
+    assert shown == {
+        name: [Decimal(ask.price_cents) / 100 for ask in asks]
+        for name in MARKETPLACES
+        if (asks := MARKET.asks(SOLD, NOW, name))
+    }
+    assert len(shown) > 1
+    on_ebay = {ask.listing_id for ask in MARKET.asks(SOLD, NOW)}
+    assert on_ebay.isdisjoint(
+        ask.listing_id for name in MARKETPLACES for ask in MARKET.asks(SOLD, NOW, name)
+    )
+
+
 @pytest.mark.parametrize(
     ("address", "params", "status"),
     [
@@ -324,10 +345,11 @@ def test_insights_refuses_bad_parameters(url: str, params: dict[str, str], error
     assert (refused.status_code, refused.json()["error"]) == (400, "invalid_scope")
 
 
+@pytest.mark.parametrize("name", ["decodo_amazon", "decodo_bookfinder"])
 @pytest.mark.parametrize("body", [b"not json", b"[]", b'{"target": "google_search", "query": "x"}'])
-def test_decodo_refuses_other_orders(url: str, body: bytes) -> None:
+def test_decodo_refuses_other_orders(url: str, name: str, body: bytes) -> None:
     login = (CREDENTIALS["DECODO_AUTHENTICATION"], CREDENTIALS["DECODO_PASSWORD"])
-    response = httpx.post(f"{url}/decodo_amazon/v2/scrape", auth=login, content=body)
+    response = httpx.post(f"{url}/{name}/v2/scrape", auth=login, content=body)
     assert response.status_code == 400
     assert response.json()["message"]
 

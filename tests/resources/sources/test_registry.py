@@ -17,6 +17,7 @@ def test_every_source_is_found_and_complete() -> None:
         "booksrun": "offer",
         "bookscouter": "offer",
         "decodo_amazon": "metadata",
+        "decodo_bookfinder": "ask",
         "ecb": "rates",
         "frankfurter": "rates",
         "bricklink_catalogue": "metadata",
