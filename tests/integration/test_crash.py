@@ -194,7 +194,7 @@ def test_two_runs_at_once_ask_nothing_twice(platform: Platform) -> None:
     assert platform.count(t.scans, t.scans.c.processed_at.is_(None)) == 0
 
 
-ASK_SOLD = """
+ASK_FOR_OFFERS = """
 import sys
 from pathlib import Path
 
@@ -215,16 +215,19 @@ with (
     print("ready", flush=True)
     sys.stdin.readline()
     summary = ask_open(
-        database, access, ("sold",), clock=clock, spool_directory=settings.spool, run_id=run_id
+        database, access, ("offer",), clock=clock, spool_directory=settings.spool, run_id=run_id
     )
     print(summary.calls, flush=True)
 """
 
 
 def asking(platform: Platform, run_id: str) -> subprocess.Popen[str]:
-    """A process that asks the sold source about all that is decided, once it is told to."""
+    """A process that asks for offers for all that is decided, once it is told to.
+
+    Their source answers in a few words: what is tested is who asks, not what is answered.
+    """
     process = subprocess.Popen(
-        [sys.executable, "-c", ASK_SOLD, run_id],
+        [sys.executable, "-c", ASK_FOR_OFFERS, run_id],
         cwd=ROOT,
         env={
             **os.environ,
@@ -273,7 +276,7 @@ def test_two_processes_on_the_same_items_ask_each_once(wide_platform: Platform) 
     assert min(said) > 0, "one of them had nothing to do: the two were not at it at once"
     assert sum(said) == 5_000
     counts = asked(wide_platform.settings.sandbox_url or "")
-    assert counts == Counter({("searchapi_ebay_sold", isbn): 1 for isbn in codes})
+    assert counts == Counter({("booksrun", isbn): 1 for isbn in codes})
     with wide_platform.database() as database:
         assert lease_holders(database) == []
 
