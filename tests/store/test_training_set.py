@@ -114,6 +114,12 @@ def examples(made: Build) -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture
+def migrated_url(sqlite_url: DatabaseUrl) -> DatabaseUrl:
+    """SQLite alone: DuckDB makes the tables, and that PostgreSQL gives the same is a test here."""
+    return sqlite_url
+
+
+@pytest.fixture
 def filled(database: Database) -> Database:
     fill(database)
     return database
