@@ -5,6 +5,7 @@ arrive and committed in batches while calls go on.
 """
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -143,13 +144,31 @@ def ask_open(
         asking.file_leftovers()
         if asking.total:
             _log.info("%s sources: %s calls to make", "/".join(kinds), f"{asking.total:,}")
-            with asking.session():
+            with asking.session(), _short_collections():
                 asyncio.run(asking.ask_all())
     finally:
         spool.close()
         release_leases(database, run_id)
     asking.summary.seconds = round(time.monotonic() - started, 2)
     return asking.summary
+
+
+@contextmanager
+def _short_collections() -> Iterator[None]:
+    """Let Python's collector leave alone, for the length of a `with` block, what is there now.
+
+    To look through all that Dagster keeps takes it 0.2 s, in which nothing is sent: without this,
+    asking takes a tenth more of the processor and a source sees a twentieth less of its rate.
+    """
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 class _Asking:
