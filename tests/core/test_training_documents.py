@@ -4,6 +4,7 @@ import json
 import re
 from html.parser import HTMLParser
 
+import pyarrow.parquet as pq
 import pytest
 
 from pricing_assets.core.croissant import DATA_TYPES
@@ -86,6 +87,21 @@ def test_the_first_month_says_that_it_has_nothing_to_compare(built_sets: BuiltSe
     assert "no comparable build of the month before" in card
     assert "every example is an added one" in card
     assert "Against 2026-10" in (built_sets.month(NOVEMBER).path / "card.md").read_text()
+
+
+@pytest.mark.filterwarnings("ignore::Warning:(rdflib|mlcroissant)")
+def test_the_reference_reader_of_croissant_finds_nothing_wrong_and_reads_the_rows(
+    built_sets: BuiltSets,
+) -> None:
+    import mlcroissant  # takes 1.5 s, which only this test has to wait for
+
+    build = built_sets.month(OCTOBER)
+    dataset = mlcroissant.Dataset(jsonld=build.path / "croissant.json")
+    assert dataset.metadata.ctx.issues.report() == ""
+    read = [row["examples/natural_key"].decode() for row in dataset.records("examples")]
+    stored = pq.read_table(build.path / "examples.parquet", columns=["natural_key"])
+    assert read == stored["natural_key"].to_pylist()
+    assert len(read) > 0
 
 
 def test_croissant_describes_every_column_of_every_file(built_sets: BuiltSets) -> None:
