@@ -45,9 +45,12 @@ def sold_lately(card: Card) -> list[float]:
     return [float(order.price) for order in orders if NOW - order.at <= SOLD_WINDOW]
 
 
-LIVELY = max(
-    (card for card in CARDS if is_game_card(card.identifier)),
-    key=lambda card: len(sold_lately(card)),
+LIVELY = next(
+    card
+    for card in CARDS
+    if is_game_card(card.identifier)
+    and 20 < len(sold_lately(card)) < 100
+    and len(MARKET.stock(card.identifier, NOW)) > 10
 )
 
 
