@@ -356,7 +356,7 @@ class _Asking:
 
 
 def _query(ask: Ask) -> ItemQuery:
-    return ItemQuery(ask.item_id, ask.category, ask.natural_key, ask.title)
+    return ItemQuery(ask.item_id, ask.category, ask.natural_key, ask.title, ask.words)
 
 
 def source_facts(database: Database, access: SourceAccess) -> dict[str, SourceFacts]:

@@ -56,6 +56,7 @@ def explain(code: str, category: str | None, user: str) -> None:
         _show_scans(database, key, user)
         now = Clock.from_env().now()
         _show_index(database, key, now)
+        _show_search(found[0])
         _show_training(database, found[0], now)
         _show_unconverted(database, key)
 
@@ -149,6 +150,15 @@ def _show_index(database: Database, key: str, now: datetime) -> None:
         if row is not None and row.lease_run_id is not None:
             fetched += f", leased by run {row.lease_run_id[:8]} until {row.lease_until:%H:%M} UTC"
         click.echo(f"  {source:<30} {action + ': ' + reason:<18} {fetched}")
+
+
+def _show_search(item: sa.Row[Any]) -> None:
+    """Show in which words the market is searched for an item whose key no listing has."""
+    if (words_of := CATEGORIES[item.category].search_words) is None:
+        return
+    words = words_of(item.natural_key, item._asdict())
+    said = f"as {words}" if words else "not yet: too little is known of it to name it in words"
+    click.echo(f"Searched for: {said}")
 
 
 def _market_sources(database: Database) -> Sequence[sa.Row[Any]]:

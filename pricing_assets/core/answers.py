@@ -16,12 +16,23 @@ FetchResult = Literal["found", "not_found", "error"]
 
 @dataclass(frozen=True, slots=True)
 class ItemQuery:
-    """The item a source is asked about, with what is known of it so far."""
+    """The item a source is asked about, with what is known of it so far.
+
+    Attributes:
+        words: What a search by words is for; None where that is the natural key, and empty
+            where too little is known of the item to search for it.
+    """
 
     item_id: str
     category: str
     natural_key: str
     title: str | None = None
+    words: str | None = None
+
+    @property
+    def searched(self) -> str:
+        """What a source that is searched by words is to search for."""
+        return self.natural_key if self.words is None else self.words
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from pricing_assets.core.card_titles import (
     plain_number,
     read_card_title,
     read_card_words,
+    set_as_sold,
     words_of,
 )
 from pricing_assets.core.judging import WEIGHTS, Judgement, Wanted
@@ -23,7 +24,7 @@ class CardListings:
         self._own = frozenset(plain_words(plain(wanted.title)))
         self._card_title = read_card_title(wanted.title)
         self._player = self._card_title.player.split()
-        self._set = frozenset(self._card_title.set_name.split())
+        self._set = _set_words(self._card_title.set_name)
         self._number = plain_number(self._card_title.number)
 
     @staticmethod
@@ -31,7 +32,9 @@ class CardListings:
         """Return the card as a wanted item: a game's code says nothing that titles say."""
         number = fields.get("number")
         said = (
-            *(fields.get(name) for name in ("year", "set_name", "name")),
+            fields.get("year"),
+            set_as_sold(fields.get("set_name") or ""),
+            fields.get("name"),
             f"#{number}" if number else None,
         )
         title = key if "|" in key else " ".join(str(word) for word in said if word)
@@ -43,10 +46,11 @@ class CardListings:
         listed, wanted = read_card_words(card_words), self._card_title
         evidence = WEIGHTS.asked_by_identifier if asked_by_identifier else 1.0
         judged = Judgement(evidence, f"it is read as {listed.identifier or 'no card'}", listed)
-        self._name_on_card(set(card_words), judged)
+        said = set(card_words)
+        self._name_on_card(said, judged)
         same_number = _compare_number(self._number, listed, judged)
         _compare_year(wanted.year[:4], listed.year[:4], judged)
-        self._set_of_card(listed, judged)
+        self._set_of_card(said, listed, judged)
         if listed.parallel != wanted.parallel:
             judged.times(
                 WEIGHTS.other_parallel,
@@ -76,12 +80,14 @@ class CardListings:
         else:
             judged.times(WEIGHTS.other_player, f"it does not name {name}")
 
-    def _set_of_card(self, listed: CardTitle, judged: Judgement) -> None:
+    def _set_of_card(self, said: set[str], listed: CardTitle, judged: Judgement) -> None:
         found = frozenset(listed.set_name.split())
         if not self._set or found == self._set:
             return
         if not found:
-            judged.times(WEIGHTS.no_set, "it names no set")
+            # No vocabulary has every set, such as Goudey: its own words name it.
+            if not said.issuperset(self._set):
+                judged.times(WEIGHTS.no_set, "it names no set")
         else:
             judged.times(
                 WEIGHTS.other_set,
@@ -101,6 +107,14 @@ class CardListings:
         # A signed copy of the same number is a variant; otherwise it is an insert.
         if listed.autograph and not wants_signed and (wanted.grade or not same_number):
             judged.times(WEIGHTS.signature_not_asked_for, "it is an autograph")
+
+
+def _set_words(name: str) -> frozenset[str]:
+    """Return the words of a set as titles are read, for whoever wrote a code did not know them.
+
+    ``playoff contenders`` is read as ``panini contenders playoff``; an unknown set is its words.
+    """
+    return frozenset((read_card_words(words_of(name)).set_name or name).split())
 
 
 def _compare_number(wanted: str, listed: CardTitle, judged: Judgement) -> bool:

@@ -95,6 +95,11 @@ def plain_number(number: str) -> str:
     return first.lstrip("0") or first[:1]
 
 
+def set_as_sold(set_name: str) -> str:
+    """Return the name that sellers give to a set of a collectible card game."""
+    return known.SETS_AS_SOLD.get(set_name.lower(), set_name)
+
+
 _GLUED_GRADE = re.compile(rf"\b({'|'.join(known.GRADERS)})-?(?=[0-9]{{1,2}}\b)")
 
 # In this order: a print run; a number with its sign; a fraction; a decimal; a word.

@@ -146,6 +146,9 @@ TCG_SETS = (
     *("unbroken bonds", "team up", "burning shadows", "astral radiance", "journey together"),
     *("destined rivals", "black star promo", "promo", "base set 2"),
 )
+SETS_AS_SOLD: Mapping[str, str] = {"base": "base set"}
+"""What sellers call a set of a collectible card game that its maker calls otherwise."""
+
 TCG_SIGNS = (
     "pokemon",
     "tcg",

@@ -461,6 +461,9 @@ def _file_index(
         known_row = index.get(item, {}).get(reply.source)
         after = quality[item] if facts.kind == "metadata" else None
         misses = misses_after(reply.result, after, known_row.misses if known_row else 0)
+        if not reply.attempts and reply.query.words == "":
+            # Its words were not known yet, and may be any day: the waiting time does not grow.
+            misses = 1
         row = _IndexRow(reply.requested_at, reply.result, after, misses)
         rows[item, reply.source] = (row, next_due(reply.requested_at, facts.freshness, misses))
     entries = list(rows.values())

@@ -32,8 +32,8 @@ def belongs() -> sa.ColumnElement[bool]:
 def judge_of(database: Database, queries: Iterable[ItemQuery]) -> Judge:
     """Return the function that judges listings of these items.
 
-    Sources are asked by an item's own key, so that is what found the listings. Sellers repeat
-    themselves: a title is judged once an item.
+    Sources are asked by an item's own key, so that is what found the listings, but where they are
+    searched by words. Sellers repeat themselves: a title is judged once an item.
     """
     matchers = _matchers(database, queries)
     judged: dict[tuple[str, str, str], Match] = {}
@@ -44,7 +44,7 @@ def judge_of(database: Database, queries: Iterable[ItemQuery]) -> Judge:
         key = (query.item_id, listing.title, listing.condition or "")
         if key not in judged:
             judged[key] = matchers[query.item_id].match(
-                listing.title, condition=key[2], asked_by_identifier=True
+                listing.title, condition=key[2], asked_by_identifier=query.words is None
             )
         return judged[key]
 

@@ -4,7 +4,7 @@ An ask waits in the queue until the index has a fetch that is not older than the
 A run takes a page of it by leasing it, so that two runs never ask the same thing.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from pricing_assets.core.categories import CATEGORIES
 from pricing_assets.core.freshness import DEFERRAL, LEASE, PUT_OFF, REFRESH_LAPSES
 from pricing_assets.schema import tables as t
 from resources.database import AnySelect, Database, UtcDateTime
@@ -21,13 +22,17 @@ from resources.presence import is_dead
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A call to make: which source is to be asked about which item."""
+    """A call to make: which source is to be asked about which item.
+
+    `words` are those of `core.answers.ItemQuery`.
+    """
 
     source: str
     item_id: str
     category: str
     natural_key: str
     title: str | None
+    words: str | None = None
 
 
 def moment(at: datetime) -> sa.ColumnElement[datetime]:
@@ -200,12 +205,29 @@ def take_asks(
                 ).where(t.items.c.id.in_(sorted({item for item, _ in ours})))
             )
         }
+        words = _search_words(connection, known)
     asks = [
-        Ask(source, item, row.category, row.natural_key, row.title)
+        Ask(source, item, row.category, row.natural_key, row.title, words.get(item))
         for item, source in ours
         for row in (known[item],)
     ]
     return asks, end
+
+
+def _search_words(connection: sa.Connection, items: Mapping[str, Any]) -> dict[str, str]:
+    """Return the words of the items whose market is searched by words, from what is known now."""
+    words: dict[str, str] = {}
+    for category in {row.category for row in items.values()}:
+        if (words_of := CATEGORIES[category].search_words) is None:
+            continue
+        own = t.CATEGORY_TABLES[category]
+        of_it = sorted(item for item, row in items.items() if row.category == category)
+        fields = {
+            row.item_id: row._asdict()
+            for row in connection.execute(sa.select(own).where(own.c.item_id.in_(of_it)))
+        }
+        words |= {item: words_of(items[item].natural_key, fields.get(item, {})) for item in of_it}
+    return words
 
 
 def renew_leases(database: Database, run_id: str, *, now: datetime) -> int:

@@ -35,13 +35,17 @@ def register_sources(
     usable = {prefix + name for name in sources if name not in unusable}
     on = {prefix + name for name, source in sources.items() if source.active_by_default}
     rows = database.rows(
-        sa.select(table.c.name, table.c.is_active, table.c.enabled, table.c.allowance)
+        sa.select(
+            *(table.c.name, table.c.is_active, table.c.enabled, table.c.allowance),
+            table.c.categories,
+        )
     )
     present = {
         row.name: (row.is_active, row.name in usable and _switched(row.enabled, row.name in on))
         for row in rows
     }
     _share_allowances(database, sources, prefix, {row.name: row.allowance for row in rows})
+    _learn_categories(database, sources, prefix, {row.name: row.categories for row in rows})
     missing = {name: source for name, source in sources.items() if prefix + name not in present}
     if not missing and all(is_active == wanted for is_active, wanted in present.values()):
         return
@@ -111,6 +115,19 @@ def _share_allowances(
                 sa.update(table)
                 .where(table.c.name == prefix + name)
                 .values(allowance=shared, daily_call_budget=budget)
+            )
+
+
+def _learn_categories(
+    database: Database, sources: Mapping[str, Source], prefix: str, stored: Mapping[str, str]
+) -> None:
+    """Let rows from before their source was asked about a category have it."""
+    table = t.data_sources
+    for name, source in sources.items():
+        known = json.dumps(list(source.categories))
+        if stored.get(prefix + name, known) != known:
+            database.execute(
+                sa.update(table).where(table.c.name == prefix + name).values(categories=known)
             )
 
 

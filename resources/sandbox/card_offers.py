@@ -1,16 +1,24 @@
 """What the sandbox shows to a search for a card: simulated sales and offers of copies of it.
 
 The dates and the level of the prices are those of the collectibles' market for the card that
-the words name. A search finds more than was meant: raw and graded copies, another parallel,
-another number of the same set, each at a price of its own.
+the words name. One that the sandbox knows is named by all words of its name, set and number, and
+of the year where it is of no trading card game, in any order; any other by what is read of it,
+year or set, and number or name. A search finds more than was meant: raw and graded copies,
+another parallel, another number of the same set, each at a price of its own.
 
 Not here: the form in which a vendor tells of them.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
-from pricing_assets.core.card_titles import CardTitle, read_card_title
+from pricing_assets.core.card_titles import CardTitle, read_card_title, set_as_sold
+from pricing_assets.core.categories.card import is_game_card
+from pricing_assets.core.title_words import plain, plain_words
 from resources.sandbox.collectible_market import CollectibleMarket, Lot
+from resources.sandbox.collectibles import cards_by_identifier
 from resources.sandbox.market import Offer
 from resources.sandbox.wire import stable_number
 
@@ -18,9 +26,26 @@ SOLD_WINDOW = timedelta(days=90)
 
 _COPIES = (
     *((45, "", 1.0), (65, "PSA 10", 4.0), (80, "PSA 9", 1.8)),
-    *((90, "Gold", 6.0), (100, "other number", 0.4)),
+    *((90, "parallel", 6.0), (100, "other number", 0.4)),
 )
 """Of a hundred copies up to which one, what sets them apart, and their price over a raw one's."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A card that words name.
+
+    Attributes:
+        key: Under which the market has it.
+        game: What its titles begin with.
+        parallel: The name of its dearer parallel, of which `run` copies were made.
+    """
+
+    key: str
+    card: CardTitle
+    game: str = ""
+    parallel: str = "gold refractor"
+    run: int | None = 50
 
 
 def card_offers(seed: int, query: str, now: datetime, *, sold: bool) -> list[tuple[str, Offer]]:
@@ -28,16 +53,42 @@ def card_offers(seed: int, query: str, now: datetime, *, sold: bool) -> list[tup
 
     Nothing where the words name no card by its year or set.
     """
-    card = read_card_title(query)
-    if not card.identifier or not (card.year or card.set_name):
+    named = _known().get(_any_order(query)) or _by_facts(query)
+    if named is None:
         return []
     market = CollectibleMarket(seed)
-    lots = market.orders(card.identifier, now) if sold else market.stock(card.identifier, now)
-    return [_copy(card, lot) for lot in lots if not sold or now - lot.at <= SOLD_WINDOW]
+    lots = market.orders(named.key, now) if sold else market.stock(named.key, now)
+    return [_copy(named, lot) for lot in lots if not sold or now - lot.at <= SOLD_WINDOW]
 
 
-def _copy(card: CardTitle, lot: Lot) -> tuple[str, Offer]:
-    number = stable_number("copy", card.identifier, lot.at.isoformat(), lot.price)
+@cache
+def _known() -> Mapping[tuple[str, ...], _Named]:
+    """Return the cards that the sandbox knows, by the words of their facts."""
+    found = {}
+    for key, card in cards_by_identifier().items():
+        if is_game_card(key):
+            set_name = set_as_sold(card.set_name)
+            title = CardTitle(card.released[:4], set_name, card.number, card.name)
+            words = f"{card.name} {set_name} {card.number}"
+            found[_any_order(words)] = _Named(key, title, "Pokemon", "reverse holo", None)
+        else:
+            found[_any_order(key)] = _Named(key, read_card_title(key))
+    return found
+
+
+def _any_order(text: str) -> tuple[str, ...]:
+    return tuple(sorted(plain_words(plain(text))))
+
+
+def _by_facts(query: str) -> _Named | None:
+    card = read_card_title(query)
+    if not card.identifier or not (card.year or card.set_name):
+        return None
+    return _Named(card.identifier, card)
+
+
+def _copy(named: _Named, lot: Lot) -> tuple[str, Offer]:
+    number = stable_number("copy", named.key, lot.at.isoformat(), lot.price)
     kind, factor = next((kind, factor) for upto, kind, factor in _COPIES if number % 100 < upto)
     auction = number >> 16 & 1
     offer = Offer(
@@ -51,16 +102,19 @@ def _copy(card: CardTitle, lot: Lot) -> tuple[str, Offer]:
         at=lot.at,
         until=lot.until,
     )
-    return _title(card, kind), offer
+    return _title(named, kind), offer
 
 
-def _title(card: CardTitle, kind: str) -> str:
+def _title(named: _Named, kind: str) -> str:
+    card = named.card
     number = card.number.upper()
     if kind == "other number":
         number = f"{number or 'NN'}9"
-    parallel = "gold refractor" if kind == "Gold" else card.parallel
-    run = 50 if kind == "Gold" else card.print_run
+    parallel, run = card.parallel, card.print_run
+    if kind == "parallel":
+        parallel, run = named.parallel, named.run
     parts = (
+        named.game,
         card.year,
         card.set_name.title(),
         card.player.title(),

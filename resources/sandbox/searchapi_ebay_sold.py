@@ -32,7 +32,10 @@ _BUYING_FORMATS = {"fixed_price": "Buy It Now", "best_offer": "or Best Offer"}
 
 
 class SearchApiEbaySold(Vendor):
-    """Sold copies, by ISBN; an API key in the query or as a bearer token."""
+    """Sold copies, of books by ISBN and of cards by words.
+
+    An API key is in the query, or is a bearer token.
+    """
 
     source = "searchapi_ebay_sold"
     path = "/api/v1/search"

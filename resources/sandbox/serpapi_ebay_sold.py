@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from resources.sandbox import credential
-from resources.sandbox.catalogue import Book
+from resources.sandbox.card_offers import card_offers
 from resources.sandbox.market import Offer
 from resources.sandbox.wire import (
     Call,
@@ -28,7 +28,7 @@ _BUYING_FORMATS = {"fixed_price": "Buy It Now", "best_offer": "or Best Offer"}
 
 
 class SerpApiEbaySold(Vendor):
-    """Sold copies, by ISBN; an API key in the query."""
+    """Sold copies, of books by ISBN and of cards by words; an API key in the query."""
 
     source = "serpapi_ebay_sold"
     path = "/search.json"
@@ -58,7 +58,7 @@ class SerpApiEbaySold(Vendor):
         return {"serpapi_pagination": {"current": 1, "next": url}}
 
     def answer(self, call: Call) -> Reply:
-        """Search the listings of the book that ``_nkw`` names."""
+        """Search the listings of the book, or of the card, that ``_nkw`` names."""
         params = call.params
         if params.get("engine") != "ebay":
             return Reply(400, {"error": "Unsupported `engine`; the sandbox has `ebay`."})
@@ -72,11 +72,11 @@ class SerpApiEbaySold(Vendor):
         sold = "Sold" in params.get("show_only", "").split(",")
         asked = isbns_in(params["_nkw"])
         offers = [
-            (book, offer)
+            (listing_title(book, offer), offer)
             for code in asked
             if (book := self.books.get(code)) and self.knows(code)
             for offer in (self.market.sales if sold else self.market.asks)(book, call.now)
-        ]
+        ] or card_offers(self.market.seed, params["_nkw"], call.now, sold=sold)
         shown = offers[(page - 1) * size : page * size]
         number = stable_number(params["_nkw"], str(size), str(page))
         document: dict[str, Any] = {
@@ -95,11 +95,11 @@ class SerpApiEbaySold(Vendor):
         return Reply(200, document, asked=asked if page == 1 else ())
 
 
-def organic_result(book: Book, offer: Offer, *, sold: bool) -> dict[str, Any]:
+def organic_result(title: str, offer: Offer, *, sold: bool) -> dict[str, Any]:
     """Return one listing of a result page."""
     number = stable_number("serpapi", offer.listing_id)
     result: dict[str, Any] = {
-        "title": listing_title(book, offer),
+        "title": title,
         "product_id": offer.listing_id,
         "link": f"{_SITE}/itm/{offer.listing_id}",
         "condition": offer.condition,

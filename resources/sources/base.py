@@ -176,7 +176,8 @@ class Source(ABC):
             where it reports none.
         categories: Categories of items that it knows, or kinds of people; none for one of rates.
         active_by_default: Whether it is asked without an operator switching it on.
-        by_words: Whether it also answers to any words in the place of an item's key.
+        by_words: Whether it is searched: it also answers to any words in the place of an item's
+            key.
         base_url: Scheme, host and nothing that a request's path already has. An instance may
             have another one, to talk to the sandbox.
         rate_per_second: Requests a second that the vendor allows.
@@ -231,11 +232,12 @@ class Source(ABC):
         """
 
     def covers(self, query: ItemQuery) -> bool:
-        """Whether the item's key is of the kind that the vendor goes by.
+        """Whether the vendor can be asked: the item's key is of the kind that it goes by.
 
-        Where it is not, the vendor knows nothing of the item, and is not asked.
+        Where it is not, the vendor knows nothing of the item, and is not asked; nor is one that
+        is searched asked about an item of which no words are known.
         """
-        return True
+        return not self.by_words or query.words != ""
 
     def missing_credentials(self, credentials: "Credentials") -> list[str]:
         """Return the variables without which it cannot be asked and which are not set."""

@@ -1,8 +1,8 @@
-"""eBay Browse: what a book is offered for now. Asks, never sales.
+"""eBay Browse: what a book or card is offered for now. Asks, never sales.
 
 Only fixed-price listings come back unless ``buyingOptions`` asks for the others. ``gtin`` takes
-UPCs only, so the ISBN goes into ``q``. One page of 200 is read: the first listings in eBay's
-own order.
+UPCs only, so the ISBN goes into ``q``, as the words of a card do. One page of 200 is read: the
+first listings in eBay's own order.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -63,11 +63,11 @@ class _ItemSummary(Wire):
 
 
 class EbayBrowse(EbaySource):
-    """Asks for books by ISBN, from eBay's own search of active listings."""
+    """Asks for books by ISBN and cards by words, from eBay's own search of active listings."""
 
     name = "ebay_browse"
     kind = "ask"
-    categories = ("book",)
+    categories = ("book", "card")
     by_words = True
     scope = SCOPE
     cost_per_call_usd = Decimal(0)
@@ -90,7 +90,7 @@ class EbayBrowse(EbaySource):
             "GET",
             f"{self.base_url}/buy/browse/v1/item_summary/search",
             params={
-                "q": query.natural_key,
+                "q": query.searched,
                 "limit": PAGE_LIMIT,
                 "filter": "buyingOptions:{FIXED_PRICE|AUCTION|BEST_OFFER}",
             },

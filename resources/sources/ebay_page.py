@@ -56,7 +56,7 @@ class PageReader(Source):
 
     kind = "sold"
     venue = "ebay"
-    categories = ("book",)
+    categories = ("book", "card")
     by_words = True
     freshness = timedelta(days=30)
     # The vendor loads eBay's page while we wait.

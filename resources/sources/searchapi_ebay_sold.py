@@ -65,7 +65,7 @@ class _Result(Wire):
 
 
 class SearchApiEbaySold(ebay_page.PageReader):
-    """Sold listings of books by ISBN."""
+    """Sold listings, of books by ISBN and of cards by words."""
 
     name = "searchapi_ebay_sold"
     base_url = "https://www.searchapi.io"
@@ -80,7 +80,7 @@ class SearchApiEbaySold(ebay_page.PageReader):
             f"{self.base_url}/api/v1/search",
             params={
                 "engine": "ebay_search",
-                "q": query.natural_key,
+                "q": query.searched,
                 "ebay_domain": ebay_page.EBAY_DOMAIN,
                 "filters": "sold_listings",
                 "num": PAGE_SIZE,

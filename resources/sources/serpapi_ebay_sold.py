@@ -91,7 +91,7 @@ class _Result(Wire):
 
 
 class SerpApiEbaySold(ebay_page.PageReader):
-    """Sold listings of books by ISBN."""
+    """Sold listings, of books by ISBN and of cards by words."""
 
     name = "serpapi_ebay_sold"
     active_by_default = False
@@ -107,7 +107,7 @@ class SerpApiEbaySold(ebay_page.PageReader):
             f"{self.base_url}/search.json",
             params={
                 "engine": "ebay",
-                "_nkw": query.natural_key,
+                "_nkw": query.searched,
                 "ebay_domain": ebay_page.EBAY_DOMAIN,
                 "show_only": "Sold,Complete",
                 "_ipg": PAGE_SIZE,

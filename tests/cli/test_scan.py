@@ -99,10 +99,12 @@ def test_a_card_is_scanned_where_it_is_said_to_be_one(on_database: DatabaseUrl) 
     shown = CliRunner().invoke(pricing, ["explain", "--category", "card", "base1-4"])
     assert shown.exit_code == 0, shown.output
     assert "base1-4" in shown.output.splitlines()[0]
+    assert "Searched for: not yet" in shown.output
     shown = CliRunner().invoke(
         pricing, ["explain", "--category", "card", "1986 Fleer Michael Jordan #57"]
     )
     assert "Michael Jordan  1986|fleer|57|michael jordan" in shown.output
     assert "its key" in shown.output
+    assert "Searched for: as 1986 fleer 57 michael jordan" in shown.output
     shown = CliRunner().invoke(pricing, ["explain", "sw0001"])
     assert "theme              unknown" in shown.output

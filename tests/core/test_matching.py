@@ -9,12 +9,17 @@ from hypothesis import strategies as st
 from benchmarks.listing_matches import LABELS, measure
 from pricing_assets.core.judging import WEIGHTS, Wanted
 from pricing_assets.core.listing_words import EXCLUDING
-from pricing_assets.core.matching import Match, Matcher, Variant
+from pricing_assets.core.matching import Match, Matcher, Variant, wanted_item
 
 DUNE = Wanted("book", "Dune", "9780441172719", "Frank Herbert", binding="mass market")
 CATCHER = Wanted("book", "The Catcher in the Rye", "9780316769174", "J. D. Salinger")
 JUDGE = Wanted("card", "2024 Topps Chrome #99 Aaron Judge Refractor")
 HARPER = Wanted("card", "2012 Topps #12 Bryce Harper")
+BLASTOISE = wanted_item(
+    "card", "base1-2", {"name": "Blastoise", "set_name": "Base", "number": "2", "year": 1999}
+)
+RUTH = wanted_item("card", "1933|goudey|53|babe ruth", {})
+BRADY = wanted_item("card", "2000|playoff contenders|144|tom brady", {})
 LUKE = Wanted("minifigure", "Luke Skywalker (Tatooine)", "sw0001")
 FALCON = Wanted("minifigure", "Millennium Falcon", "75192-1")
 
@@ -38,6 +43,10 @@ def match(wanted: Wanted, title: str, *, asked_by_identifier: bool = False) -> M
         (JUDGE, "Aaron Judge 2024 Topps Chrome Refractor"),
         (JUDGE, "Judge 2024 Topps Chrome #99 Refractors SP"),
         (HARPER, "Bryce Harper 2012 Topps #12 RC Nationals"),
+        (BLASTOISE, "1999 Pokemon Base Set Blastoise Holo 2/102"),
+        (BLASTOISE, "Pokemon Blastoise 2/102 Base Set PSA 8"),
+        (RUTH, "1933 Goudey #53 Babe Ruth"),
+        (BRADY, "2000 Playoff Contenders Tom Brady #144"),
         (HARPER, "Bryce Harper 2012 Topps #12 signed auto"),
         (LUKE, "LEGO Star Wars Luke Skywalker minifig sw0001 from 7110"),
         (LUKE, "LEGO Luke Skywalker Tatooine minifigure"),
@@ -53,6 +62,15 @@ def test_the_item_is_known(wanted: Wanted, title: str) -> None:
 @pytest.mark.parametrize(
     ("wanted", "title", "reason"),
     [
+        (BLASTOISE, "2000 Pokemon Base Set 2 Blastoise Holo 2/130", "its year is 2000, not 1999"),
+        (
+            BLASTOISE,
+            "1999 Pokemon Base Set Blastoise Reverse Holo 2/102",
+            "it is the holo reverse, not the base card",
+        ),
+        (BLASTOISE, "1999 Pokemon Base Set Charizard Holo 4/102", "its number is 4/102, not 2"),
+        (RUTH, "1933 Babe Ruth #53", "it names no set"),
+        (RUTH, "1933 Goudey #149 Babe Ruth", "its number is 149, not 53"),
         (DUNE, "Dune Frank Herbert hardcover", "its binding is hardcover, not mass market"),
         (
             DUNE,

@@ -207,6 +207,23 @@ def test_that_a_source_does_not_cover_an_item_is_an_answer_without_a_call(
     assert disagreements(database) == {}
 
 
+def test_what_cannot_be_searched_for_yet_is_looked_at_again_every_day(database: Database) -> None:
+    unasked = replace(
+        reply(1, SOLD), attempts=0, status=None, body=b"", sha256=None, cost_usd=Decimal(0)
+    )
+    wordless = replace(unasked, query=replace(unasked.query, words=""))
+    for day in range(4):
+        at = NOON + day * DAY
+        commit(database, replace(wordless, requested_at=at))
+        known = row(database, t.unified_index, t.unified_index.c.source == SOLD)
+        assert (known.result, known.misses, known.next_due_at) == ("not_found", 1, at + DAY)
+    # What was asked and found nothing waits longer each time.
+    commit(database, reply(1, SOLD, NOON + 4 * DAY))
+    known = row(database, t.unified_index, t.unified_index.c.source == SOLD)
+    assert (known.misses, known.next_due_at) == (2, NOON + 7 * DAY)
+    assert call_counts(database)["made"] == 1
+
+
 def test_a_batch_is_whole_or_absent(database: Database) -> None:
     before = state(database)
     # The database refuses the kind, after metadata and payloads of the batch were written.

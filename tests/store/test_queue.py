@@ -1,15 +1,17 @@
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import sqlalchemy as sa
 
 from pricing_assets.core.freshness import DEFERRAL, LEASE
 from pricing_assets.core.gate import V1
+from pricing_assets.core.items import item_id
 from pricing_assets.schema import tables as t
 from pricing_assets.store.comps import update_comps
 from pricing_assets.store.decisions import decide
 from pricing_assets.store.gate import flag_items, score_items
-from pricing_assets.store.intake import pending_count
+from pricing_assets.store.intake import Readings, pending_count, store_scans
 from pricing_assets.store.queue import (
     Ask,
     count_open_asks,
@@ -28,6 +30,7 @@ from tests.examples import (
     DAY,
     METADATA,
     NOON,
+    READING,
     SOLD,
     book,
     commit,
@@ -93,6 +96,51 @@ def test_the_queue_knows_the_item(database: Database) -> None:
         )
     ]
     assert taken(database, "run") == [(book(1).item_id, GOOGLE)]
+
+
+def scan_cards(database: Database, *keys: str) -> None:
+    lines = [
+        {
+            "line": line,
+            "code": key,
+            "category": "card",
+            "natural_key": key,
+            "item_id": item_id("card", key),
+        }
+        for line, key in enumerate(keys, 1)
+    ]
+    batch = pa.RecordBatch.from_pylist(lines, schema=READING)
+    store_scans(
+        database, [Readings("0" * 64, "cards.csv", batch)], user_id="default", received_at=NOON
+    )
+
+
+def test_of_a_card_the_queue_knows_the_words_as_soon_as_its_metadata_is_there(
+    database: Database,
+) -> None:
+    salas = "2023|bowman chrome|bcp50|ethan salas|refractor|499"
+    scan_cards(database, "base1-2", "base1-4", salas)
+    scan(database, 1)
+    decide(database, now=NOON, run_id="run")
+
+    def words(run_id: str) -> dict[tuple[str, str], str | None]:
+        asks, _ = take_asks(database, MARKET_KINDS, now=NOON, run_id=run_id, after="", items=10)
+        release_leases(database, run_id)
+        return {(ask.natural_key, ask.source): ask.words for ask in asks}
+
+    said = {
+        isbn(1): None,
+        "base1-2": "",
+        "base1-4": "",
+        salas: "2023 bowman chrome bcp50 ethan salas refractor /499",
+    }
+    assert words("early") == {(key, s): text for key, text in said.items() for s in (ASKS, SOLD)}
+    known = t.cards.c.item_id == item_id("card", "base1-2")
+    database.execute(
+        sa.update(t.cards).values(name="Blastoise", set_name="Base", number="2").where(known)
+    )
+    said["base1-2"] = "blastoise base set 2"
+    assert words("late") == {(key, s): text for key, text in said.items() for s in (ASKS, SOLD)}
 
 
 def test_what_one_run_has_leased_another_does_not_get(database: Database) -> None:

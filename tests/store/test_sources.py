@@ -72,6 +72,16 @@ def test_a_source_that_comes_with_a_new_version_gets_its_row(database: Database)
     assert {row["name"] for row in rows(database, t.data_sources)} == set(REGISTERED)
 
 
+def test_a_row_from_before_its_source_knew_a_category_has_it(database: Database) -> None:
+    register_sources(database, REGISTERED, "sandbox:")
+    mine = t.data_sources.c.name.in_(("searchapi_ebay_sold", "sandbox:searchapi_ebay_sold"))
+    database.execute(sa.update(t.data_sources).values(categories='["book"]').where(mine))
+    register_sources(database, REGISTERED, "")
+    stored = {row["name"]: row["categories"] for row in rows(database, t.data_sources)}
+    assert stored["searchapi_ebay_sold"] == '["book", "card"]'
+    assert stored["sandbox:searchapi_ebay_sold"] == '["book"]'  # its profile is not at hand
+
+
 def test_the_operators_switch_outlives_every_registration(database: Database) -> None:
     switch(database, "ebay_browse", enabled=False)
     for prefix in ("", "sandbox:", ""):

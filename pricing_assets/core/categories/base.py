@@ -6,6 +6,7 @@ No category's own rule belongs here.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,9 @@ class Category:
         key_of_title: As `natural_key`, of a text that is no code and names an item where the
             category is said.
         key_fields: Returns what a natural key itself says of its item.
+        search_words: Returns what to search a market for, of a natural key and the fields that
+            are known, where listings do not have the key; empty where too little is known. None
+            where they have it.
     """
 
     name: str
@@ -58,6 +62,7 @@ class Category:
     key_fields: Callable[[str], Mapping[str, str | int]]
     certain_key: Callable[[str], str | None] = _nothing
     key_of_title: Callable[[str], str | None] = _nothing
+    search_words: Callable[[str, Mapping[str, Any]], str] | None = None
 
     @cached_property
     def weights(self) -> Mapping[str, float]:

@@ -14,9 +14,11 @@ Not here: how a title is read (`core.card_titles`); which copy it is and how it 
 import re
 import unicodedata
 from collections.abc import Mapping
+from typing import Any
 
-from pricing_assets.core.card_titles import read_card_title
+from pricing_assets.core.card_titles import read_card_title, set_as_sold
 from pricing_assets.core.categories.base import Category, Field
+from pricing_assets.core.title_words import plain, plain_words
 
 MAX_CODE_LENGTH = 128
 """Longer texts are not looked into."""
@@ -83,6 +85,24 @@ def key_fields(key: str) -> Mapping[str, str | int]:
     return {name: value for name, value in fields.items() if value not in (None, "")}
 
 
+def search_words(key: str, fields: Mapping[str, Any]) -> str:
+    """Return the words by which a market is searched for a card, in plain letters and digits.
+
+    What stands between the bars: ``2023 bowman chrome bcp50 ethan salas refractor /499``. A
+    game's code is no word of a listing, so that its card is searched by name, set and number:
+    ``blastoise base set 2``. Empty while one of the three is not known, in Latin letters: any two
+    are those of other cards as well. No sign is left by which a search would exclude or join words.
+    """
+    if is_game_card(key):
+        name, set_name, number = (fields.get(part) or "" for part in ("name", "set_name", "number"))
+        parts = [plain_words(plain(part)) for part in (name, set_as_sold(set_name), number)]
+        return " ".join(word for part in parts for word in part) if all(parts) else ""
+    read = read_card_title(key)
+    said = (read.year, read.set_name, read.number, read.player, read.parallel)
+    run = f"/{read.print_run}" if read.print_run else ""
+    return " ".join(filter(None, (*said, run)))
+
+
 CATEGORY = Category(
     name="card",
     fields=(
@@ -105,4 +125,5 @@ CATEGORY = Category(
     codes="a code of set and number (base1-4), or a title with year, set, number and name",
     key_fields=key_fields,
     key_of_title=key_of_title,
+    search_words=search_words,
 )

@@ -19,8 +19,8 @@ def book(isbn: str = ISBN) -> ItemQuery:
     return item("book", isbn)
 
 
-def item(category: str, key: str) -> ItemQuery:
-    return ItemQuery(item_id(category, key), category, key)
+def item(category: str, key: str, words: str | None = None) -> ItemQuery:
+    return ItemQuery(item_id(category, key), category, key, words=words)
 
 
 def example_of(source: Source) -> ItemQuery:

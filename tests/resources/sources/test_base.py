@@ -11,12 +11,18 @@ from resources.sources.base import (
     CredentialsRefused,
     PermanentError,
     RetryableError,
+    Source,
     UnparsablePayload,
     UnreadableBody,
     error_of_status,
     retry_after_seconds,
 )
+from resources.sources.ebay_browse import EbayBrowse
 from resources.sources.open_library import OpenLibrary
+from resources.sources.pokemontcg import PokemonTcg
+from resources.sources.searchapi_ebay_sold import SearchApiEbaySold
+from resources.sources.serpapi_ebay_sold import SerpApiEbaySold
+from tests.resources.sources.conftest import book, item
 
 
 @given(st.integers(100, 599))
@@ -83,3 +89,12 @@ def test_a_page_that_is_not_json_names_its_type(query: ItemQuery) -> None:
 
 def test_a_404_is_not_found_where_the_vendor_says_so(query: ItemQuery) -> None:
     assert OpenLibrary().parse(query, httpx.Response(404)).result == "not_found"
+
+
+@pytest.mark.parametrize("source", [SearchApiEbaySold(), SerpApiEbaySold(), EbayBrowse()])
+def test_what_is_searched_is_not_asked_about_an_item_without_words(source: Source) -> None:
+    assert source.covers(item("card", "base1-2", words="blastoise base set 2"))
+    assert not source.covers(item("card", "base1-2", words=""))
+    assert source.covers(book())
+    # What is asked by the key does not need the words.
+    assert PokemonTcg().covers(item("card", "base1-2", words=""))

@@ -19,7 +19,7 @@ from resources.sources.base import (
 from resources.sources.client import Reply, SourceClient
 from resources.sources.credentials import Credentials
 from resources.sources.ebay_browse import SCOPE, EbayBrowse
-from tests.resources.sources.conftest import ISBN, answered, book
+from tests.resources.sources.conftest import ISBN, answered, book, item
 from tests.resources.sources.vendor_server import serving
 
 SOURCE = EbayBrowse()
@@ -55,6 +55,12 @@ def test_the_request_asks_for_every_buying_option(query: ItemQuery) -> None:
         "filter": "buyingOptions:{FIXED_PRICE|AUCTION|BEST_OFFER}",
     }
     assert request.headers["X-EBAY-C-MARKETPLACE-ID"] == "EBAY_US"
+
+
+def test_a_card_is_searched_in_words() -> None:
+    card = item("card", "base1-2", words="blastoise base set 2")
+    assert SOURCE.request(card, CREDENTIALS).url.params["q"] == "blastoise base set 2"
+    assert "card" in SOURCE.categories
 
 
 def test_a_listing(query: ItemQuery) -> None:

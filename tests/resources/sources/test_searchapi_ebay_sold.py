@@ -14,7 +14,7 @@ from resources.sources.base import (
 )
 from resources.sources.credentials import Credentials
 from resources.sources.searchapi_ebay_sold import SearchApiEbaySold
-from tests.resources.sources.conftest import ISBN, answered
+from tests.resources.sources.conftest import ISBN, answered, item
 
 SOURCE = SearchApiEbaySold()
 
@@ -53,6 +53,13 @@ def test_the_request(query: ItemQuery) -> None:
         "engine": "ebay_search", "q": ISBN, "ebay_domain": "ebay.com",
         "filters": "sold_listings", "num": "120", "api_key": "k1",
     }  # fmt: skip
+
+
+def test_a_card_is_searched_in_words() -> None:
+    card = item("card", "base1-2", words="blastoise base set 2")
+    request = SOURCE.request(card, Credentials({"SEARCHAPI_API_KEY": "k1"}))
+    assert request.url.params["q"] == "blastoise base set 2"
+    assert "card" in SOURCE.categories
 
 
 def test_a_sale(query: ItemQuery) -> None:

@@ -16,7 +16,7 @@ from resources.sources.base import (
 )
 from resources.sources.credentials import Credentials
 from resources.sources.serpapi_ebay_sold import SerpApiEbaySold
-from tests.resources.sources.conftest import ISBN, answered, book
+from tests.resources.sources.conftest import ISBN, answered, book, item
 
 SOURCE = SerpApiEbaySold()
 
@@ -53,6 +53,13 @@ def test_the_request(query: ItemQuery) -> None:
         "show_only": "Sold,Complete", "_ipg": "200", "api_key": "k1",
     }  # fmt: skip
     assert not SOURCE.active_by_default
+
+
+def test_a_card_is_searched_in_words() -> None:
+    card = item("card", "base1-2", words="blastoise base set 2")
+    request = SOURCE.request(card, Credentials({"SERPAPI_API_KEY": "k1"}))
+    assert request.url.params["_nkw"] == "blastoise base set 2"
+    assert "card" in SOURCE.categories
 
 
 def test_a_sale(query: ItemQuery) -> None:
