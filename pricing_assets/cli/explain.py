@@ -46,7 +46,8 @@ def explain(code: str, category: str | None, user: str) -> None:
         item = known_item(database, code, category)
         key, own = item.id, t.CATEGORY_TABLES[item.category]
         found = database.rows(
-            sa.select(*t.items.columns, *(c for c in own.columns if c.name != "item_id"))
+            # What a card itself says goes before what the market says of any item: its rarity.
+            sa.select(*(c for c in t.items.columns if c.name not in own.columns), *own.columns)
             .join(own, own.c.item_id == t.items.c.id)
             .where(t.items.c.id == key)
         )

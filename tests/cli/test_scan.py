@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
 from pricing_assets.cli import pricing
@@ -106,5 +107,10 @@ def test_a_card_is_scanned_where_it_is_said_to_be_one(on_database: DatabaseUrl) 
     assert "Michael Jordan  1986|fleer|57|michael jordan" in shown.output
     assert "its key" in shown.output
     assert "Searched for: as 1986 fleer 57 michael jordan" in shown.output
+    database = Database(Settings.from_env().database_url)
+    database.execute(sa.update(t.cards).values(rarity="Rare Holo"))
+    database.execute(sa.update(t.items).values(rarity=0.75))
+    shown = CliRunner().invoke(pricing, ["explain", "base1-4"])
+    assert "rarity             Rare Holo" in shown.output
     shown = CliRunner().invoke(pricing, ["explain", "sw0001"])
     assert "theme              unknown" in shown.output
