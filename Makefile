@@ -26,7 +26,7 @@ ui: $(INSTALLED) ## Start the Dagster UI with its sensor and schedules on http:/
 		$(BIN)/dg dev --use-active-venv --host 127.0.0.1 --port $(PORT)
 
 test: $(INSTALLED) ## Run all tests, on SQLite and on PostgreSQL
-	@$(BIN)/python -m pytest -n 3
+	@$(BIN)/python -m pytest -n 3 --dist worksteal
 
 lint: $(INSTALLED) ## Check format, lint rules and types
 	$(BIN)/ruff format --check .
