@@ -3,8 +3,8 @@
 Here: formats, encodings, columns, line numbers, and what makes a file unreadable.
 Not here: what a single code means (`core.readings`), where the rows go (the intake).
 
-`python -m resources.scan_files FILE` writes the rows to its output as an Arrow stream: a large
-file is read in a process of its own while its rows are stored.
+`python -m resources.scan_files FILE ROWS` writes batches of so many rows to its output as an Arrow
+stream: a large file is read in a process of its own while its rows are stored.
 """
 
 import codecs
@@ -167,7 +167,7 @@ def read_scans(path: Path, batch_rows: int = 50_000) -> Iterator[pa.RecordBatch]
 
 def read_beside(path: Path, batch_rows: int) -> Iterator[pa.RecordBatch]:
     """Do what `read_scans` does in a process of its own, which reads ahead of the caller."""
-    command = [sys.executable, "-m", "resources.scan_files", str(path.resolve()), str(batch_rows)]
+    command = [sys.executable, "-m", "resources.scan_files", str(path.absolute()), str(batch_rows)]
     with (
         tempfile.TemporaryFile() as said,
         subprocess.Popen(  # noqa: S603 - our own interpreter and module
@@ -179,7 +179,8 @@ def read_beside(path: Path, batch_rows: int) -> Iterator[pa.RecordBatch]:
                 yield from batches
             ended = reader.wait()
         except (pa.ArrowInvalid, OSError):
-            # It ended in the middle of what it wrote.
+            # It ended in the middle of what it wrote, or wrote something else and goes on with it.
+            reader.kill()
             ended = reader.wait() or 1
         finally:
             # Also where the caller wants no more of it: nobody reads what it would still write.

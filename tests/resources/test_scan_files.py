@@ -412,6 +412,17 @@ def test_a_process_beside_reads_the_same(tmp_path: Path) -> None:
     assert list(read_beside(_write(tmp_path, "empty.csv", ""), 10)) == []
 
 
+def test_a_process_beside_reads_a_link_by_the_links_name(tmp_path: Path) -> None:
+    """By its ending a list of anything is one of codes; the file behind it has none."""
+    content = _write(tmp_path, "content", "neither, this\nnor that, is\na code\n")
+    link = tmp_path / "scans.txt"
+    link.symlink_to(content)
+
+    assert list(read_beside(link, 10)) == list(read_scans(link, 10))
+    with pytest.raises(UnreadableFile, match=r"^content has no column of codes"):
+        list(read_beside(content, 10))
+
+
 def _processes_that_read(path: Path) -> list[int]:
     wanted, found = f"resources.scan_files\0{path}".encode(), []
     for process in Path("/proc").glob("[0-9]*"):
