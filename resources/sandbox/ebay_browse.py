@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from resources.sandbox.card_offers import card_offers
+from resources.sandbox.ebay_listings import ebay_listings
 from resources.sandbox.ebay_oauth import EbayVendor, error
 from resources.sandbox.market import Offer
 from resources.sandbox.wire import (
@@ -17,7 +17,6 @@ from resources.sandbox.wire import (
     Reply,
     dollars,
     isbns_in,
-    listing_title,
     stable_number,
     whole_number,
 )
@@ -75,20 +74,10 @@ class EbayBrowse(EbayVendor):
         asked = isbns_in(query or "")
         named = _OPTIONS_FILTER.search(params.get("filter", ""))
         options = set(named[1].split("|")) if named else {"FIXED_PRICE"}
-        shelf, found = (
-            _BOOKS,
-            [
-                (listing_title(book, offer), offer)
-                for code in asked
-                if (book := self.books.get(code)) and self.knows(code)
-                for offer in self.market.asks(book, call.now)
-            ],
-        )
-        if not asked:
-            shelf, found = _CARDS, card_offers(self.market.seed, query or "", call.now, sold=False)
+        shelf = _BOOKS if asked else _CARDS
         offers = [
             (title, offer)
-            for title, offer in found
+            for title, offer in ebay_listings(self, query or "", call.now, sold=False)
             if options & set(_BUYING_OPTIONS[offer.listing_type])
         ]
         if params.get("sort") == "price":

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from resources.sandbox import credential
-from resources.sandbox.card_offers import card_offers
+from resources.sandbox.ebay_listings import ebay_listings
 from resources.sandbox.market import Offer
 from resources.sandbox.wire import (
     Call,
@@ -20,7 +20,6 @@ from resources.sandbox.wire import (
     Vendor,
     dollars,
     isbns_in,
-    listing_title,
     stable_number,
     whole_number,
 )
@@ -83,12 +82,7 @@ class SearchApiEbaySold(Vendor):
             return Reply(422, {"error": "Invalid `page`: use 1 or more."})
         sold = "sold_listings" in params.get("filters", "").split(",")
         asked = isbns_in(params["q"])
-        offers = [
-            (listing_title(book, offer), offer)
-            for code in asked
-            if (book := self.books.get(code)) and self.knows(code)
-            for offer in (self.market.sales if sold else self.market.asks)(book, call.now)
-        ] or card_offers(self.market.seed, params["q"], call.now, sold=sold)
+        offers = ebay_listings(self, params["q"], call.now, sold=sold)
         start = (page - 1) * num
         results = [
             organic_result(position, title, offer, sold=sold)

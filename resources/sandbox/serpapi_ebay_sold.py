@@ -9,14 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from resources.sandbox import credential
-from resources.sandbox.card_offers import card_offers
+from resources.sandbox.ebay_listings import ebay_listings
 from resources.sandbox.market import Offer
 from resources.sandbox.wire import (
     Call,
     Reply,
     Vendor,
     isbns_in,
-    listing_title,
     stable_number,
     whole_number,
 )
@@ -71,12 +70,7 @@ class SerpApiEbaySold(Vendor):
             return Reply(400, {"error": "Unsupported `_pgn`; use 1 or more."})
         sold = "Sold" in params.get("show_only", "").split(",")
         asked = isbns_in(params["_nkw"])
-        offers = [
-            (listing_title(book, offer), offer)
-            for code in asked
-            if (book := self.books.get(code)) and self.knows(code)
-            for offer in (self.market.sales if sold else self.market.asks)(book, call.now)
-        ] or card_offers(self.market.seed, params["_nkw"], call.now, sold=sold)
+        offers = ebay_listings(self, params["_nkw"], call.now, sold=sold)
         shown = offers[(page - 1) * size : page * size]
         number = stable_number(params["_nkw"], str(size), str(page))
         document: dict[str, Any] = {
