@@ -51,6 +51,17 @@ def _index_of_present(table: str, column: str) -> sa.Index:
     return sa.Index(f"ix_{table}_{column}", column, sqlite_where=present, postgresql_where=present)
 
 
+def _index_of_pending(name: str, *columns: str, evidence: str, as_of: str) -> sa.Index:
+    """Index what a stage has to look at: the items whose evidence is not what it last went by."""
+    there = f"{evidence} IS NOT NULL AND {as_of} IS"
+    return sa.Index(
+        name,
+        *columns,
+        sqlite_where=sa.text(f"{there} NOT {evidence}"),
+        postgresql_where=sa.text(f"{there} DISTINCT FROM {evidence}"),
+    )
+
+
 class Scan(Base):
     """One reading of a code by a user, as it came; refused ones are kept with the reason.
 
@@ -182,18 +193,10 @@ class Item(Base):
             sqlite_where=sa.text("in_training = 1"),
             postgresql_where=sa.text("in_training"),
         ),
-        sa.Index(
-            # What a look for changed metadata has to read: nothing where nothing changed.
-            "ix_items_work_pending",
-            "category",
-            "id",
-            sqlite_where=sa.text(
-                "metadata_fetched_at IS NOT NULL AND work_as_of IS NOT metadata_fetched_at"
-            ),
-            postgresql_where=sa.text(
-                "metadata_fetched_at IS NOT NULL "
-                "AND work_as_of IS DISTINCT FROM metadata_fetched_at"
-            ),
+        _index_of_pending(
+            *("ix_items_work_pending", "category", "id"),
+            evidence="metadata_fetched_at",
+            as_of="work_as_of",
         ),
         sa.Index(
             "ix_items_title_words",
@@ -201,27 +204,11 @@ class Item(Base):
             postgresql_using="gin",
             postgresql_where=sa.text("title IS NOT NULL"),
         ).ddl_if(dialect="postgresql"),
-        sa.Index(
-            "ix_items_people_pending",
-            "id",
-            sqlite_where=sa.text(
-                "metadata_fetched_at IS NOT NULL AND people_as_of IS NOT metadata_fetched_at"
-            ),
-            postgresql_where=sa.text(
-                "metadata_fetched_at IS NOT NULL "
-                "AND people_as_of IS DISTINCT FROM metadata_fetched_at"
-            ),
+        _index_of_pending(
+            "ix_items_people_pending", "id", evidence="metadata_fetched_at", as_of="people_as_of"
         ),
-        sa.Index(
-            "ix_items_comps_pending",
-            "id",
-            sqlite_where=sa.text(
-                "market_fetched_at IS NOT NULL AND sold_comps_as_of IS NOT market_fetched_at"
-            ),
-            postgresql_where=sa.text(
-                "market_fetched_at IS NOT NULL "
-                "AND sold_comps_as_of IS DISTINCT FROM market_fetched_at"
-            ),
+        _index_of_pending(
+            "ix_items_comps_pending", "id", evidence="market_fetched_at", as_of="sold_comps_as_of"
         ),
         _index_of_present("items", "sold_comps_count"),
     )

@@ -423,7 +423,7 @@ def _sum_up(
     batches, decisions = t.decision_batches, t.enrichment_decisions
     costs = {source.name: source.cost_usd for source in sources}
     calls: dict[tuple[str, str, str], int] = {}
-    to_make, saved, saved_usd = 0, 0, Decimal(0)
+    saved, saved_usd = 0, Decimal(0)
     for reasons, calls_saved, alike in bulk.rows(
         sa.select(decisions.c.reasons, decisions.c.calls_saved, sa.func.count())
         .where(decisions.c.batch_id == batch)
@@ -432,13 +432,13 @@ def _sum_up(
         saved += calls_saved * alike
         for action, source, reason in parse_reasons(reasons):
             calls[action, source, reason] = calls.get((action, source, reason), 0) + alike
-            to_make += alike if action == "ask" else 0
             # A scan that is decided again saves what it saved before, once.
             if calls_saved and _CODES[reason] in _SAVING:
                 saved_usd += alike * costs[source]
     counts = tuple(
         ReasonCount(*key, number, number * costs[key[1]]) for key, number in sorted(calls.items())
     )
+    asks = [count for count in counts if count.action == "ask"]
     by_reason = [[c.action, c.source, c.reason, c.calls, str(c.usd)] for c in counts]
     bulk.execute(
         sa.update(batches)
@@ -446,9 +446,9 @@ def _sum_up(
         .values(
             scans=scans,
             by_reason=json.dumps(by_reason),
-            calls_to_make=to_make,
+            calls_to_make=sum(count.calls for count in asks),
             calls_saved=saved,
-            cost_usd=sum((c.usd for c in counts if c.action == "ask"), Decimal(0)),
+            cost_usd=sum((count.usd for count in asks), Decimal(0)),
             saved_usd=saved_usd,
         )
     )

@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from datetime import timedelta
+from typing import Any
 
 import pyarrow as pa
 import sqlalchemy as sa
@@ -34,18 +35,12 @@ def register_sources(
     table = t.data_sources
     usable = {prefix + name for name in sources if name not in unusable}
     on = {prefix + name for name, source in sources.items() if source.active_by_default}
-    rows = database.rows(
-        sa.select(
-            *(table.c.name, table.c.is_active, table.c.enabled, table.c.allowance),
-            table.c.categories,
-        )
-    )
+    rows = database.rows(sa.select(table))
     present = {
         row.name: (row.is_active, row.name in usable and _switched(row.enabled, row.name in on))
         for row in rows
     }
-    _share_allowances(database, sources, prefix, {row.name: row.allowance for row in rows})
-    _learn_categories(database, sources, prefix, {row.name: row.categories for row in rows})
+    _renew(database, sources, prefix, {row.name: row for row in rows})
     missing = {name: source for name, source in sources.items() if prefix + name not in present}
     if not missing and all(is_active == wanted for is_active, wanted in present.values()):
         return
@@ -99,36 +94,30 @@ def _rows(sources: Mapping[str, Source], prefix: str) -> pa.Table:
     )
 
 
-def _share_allowances(
+def _renew(
     database: Database,
     sources: Mapping[str, Source],
     prefix: str,
-    stored: Mapping[str, str | None],
+    stored: Mapping[str, sa.Row[Any]],
 ) -> None:
-    """Let rows from before their source shared an allowance have it, with its calls a day."""
+    """Let older rows have what their source has come to be.
+
+    Its categories, and the allowance that it shares, with its calls a day.
+    """
     table = t.data_sources
     for name, source in sources.items():
+        if (row := stored.get(prefix + name)) is None:
+            continue
+        categories = json.dumps(list(source.categories))
         shared = source.allowance and prefix + source.allowance
-        if prefix + name in stored and stored[prefix + name] != shared:
+        renewed: dict[str, Any] = {}
+        if row.categories != categories:
+            renewed["categories"] = categories
+        if row.allowance != shared:
             budget = sa.func.coalesce(table.c.daily_call_budget, source.calls_a_day)
-            database.execute(
-                sa.update(table)
-                .where(table.c.name == prefix + name)
-                .values(allowance=shared, daily_call_budget=budget)
-            )
-
-
-def _learn_categories(
-    database: Database, sources: Mapping[str, Source], prefix: str, stored: Mapping[str, str]
-) -> None:
-    """Let rows from before their source was asked about a category have it."""
-    table = t.data_sources
-    for name, source in sources.items():
-        known = json.dumps(list(source.categories))
-        if stored.get(prefix + name, known) != known:
-            database.execute(
-                sa.update(table).where(table.c.name == prefix + name).values(categories=known)
-            )
+            renewed |= {"allowance": shared, "daily_call_budget": budget}
+        if renewed:
+            database.execute(sa.update(table).where(table.c.name == prefix + name).values(renewed))
 
 
 def _switched(enabled: bool | None, default: bool) -> bool:
