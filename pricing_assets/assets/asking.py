@@ -161,7 +161,6 @@ def _short_collections() -> Iterator[None]:
     asking takes a tenth more of the processor and a source sees a twentieth less of its rate.
     """
     before = gc.get_threshold()
-    gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, *before[1:])
     try:
