@@ -20,7 +20,9 @@ from pricing_assets.cli.printing import heading, row, typed
 from pricing_assets.cli.running import dagster_home, run_job
 from pricing_assets.core.categories.minifigure import is_rebrickable
 from pricing_assets.core.codes import isbn10_of
+from pricing_assets.core.licences import SIMULATED
 from pricing_assets.store.decisions import counts_by_reason
+from pricing_assets.store.exchange_rates import newest_day
 from pricing_assets.store.intake import IntakeCount, Readings, store_scans
 from pricing_assets.store.opening import open_database
 from pricing_assets.store.status import call_counts, status
@@ -33,8 +35,11 @@ from resources.scan_files import read_scans
 from resources.settings import DEFAULT_USER, Settings
 
 BOOKS = 2_000
-COLLECTIBLES = 60
-"""Cards, and as many minifigures, that are scanned beside the books."""
+BOOKS_A_COLLECTIBLE = 13
+"""Beside so many books a card and a minifigure are scanned."""
+
+SIMULATED_RATES = SIMULATED + "ecb"
+"""The source of exchange rates that the sandbox plays."""
 
 BAD_CODES = (
     "9.78043902348E+12",
@@ -95,7 +100,7 @@ def demo(catalogue: Path | None, books: int | None, history: int | None) -> None
         replay_past_days(settings, clock, history, catalogue, books)
         return
     with open_database(settings) as database:
-        heading("1/4  Scan")
+        heading("1/5  Scan")
         taken = store_scans(
             database,
             _readings(settings, catalogue, books, now),
@@ -105,12 +110,18 @@ def demo(catalogue: Path | None, books: int | None, history: int | None) -> None
         click.echo(
             f"  {taken.read:,} scans: {taken.accepted:,} accepted, {taken.rejected:,} rejected"
         )
-    heading("2/4  From scan to flag (job process_scans)")
+        rates_known = newest_day(database, SIMULATED_RATES) is not None
+    heading("2/5  Exchange rates (job update_exchange_rates)")
+    if rates_known:
+        click.echo("  Known; the schedule asks for new days: pricing rates update")
+    else:
+        run_job("update_exchange_rates", settings=settings)
+    heading("3/5  From scan to flag (job process_scans)")
     run = run_job("process_scans", settings=settings)
-    heading("3/4  Today's market (job snapshot_prices)")
+    heading("4/5  Today's market (job snapshot_prices)")
     run_job("snapshot_prices", partition=f"{clock.now():%Y-%m-%d}", settings=settings)
     month = f"{clock.now():%Y-%m}"
-    heading(f"4/4  Training set {month} (job build_training_set)")
+    heading(f"5/5  Training set {month} (job build_training_set)")
     built = run_job("build_training_set", partition=f"{month}-01", settings=settings)
     materialization = next(iter(built.get_asset_materialization_events())).materialization
     metadata = {name: value.value for name, value in materialization.metadata.items()}
@@ -160,19 +171,20 @@ def _write_scans(path: Path, books: Sequence[Book], now: datetime) -> None:
             if number % 100 == 0:
                 bad = BAD_CODES[number // 100 % len(BAD_CODES)]
                 writer.writerow([bad, "", now.isoformat()])
-        for card in bundled_cards(COLLECTIBLES):
+        collectibles = -(-len(books) // BOOKS_A_COLLECTIBLE)
+        for card in bundled_cards(collectibles):
             writer.writerow([card.identifier, "card", now.isoformat()])
-        for figure in _figures():
+        for figure in _figures(collectibles):
             writer.writerow([figure.number, "", now.isoformat()])
 
 
-def _figures() -> list[Minifigure]:
+def _figures(count: int) -> list[Minifigure]:
     """Return minifigures of both catalogues, most of them of the one that has a market."""
     figures = bundled_minifigures()
     of_bricklink = [figure for figure in figures if not is_rebrickable(figure.number)]
     of_rebrickable = [figure for figure in figures if is_rebrickable(figure.number)]
-    share = COLLECTIBLES // 4
-    return of_bricklink[: COLLECTIBLES - share] + of_rebrickable[:share]
+    share = count // 4
+    return of_bricklink[: count - share] + of_rebrickable[:share]
 
 
 def _summary(

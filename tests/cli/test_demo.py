@@ -8,7 +8,7 @@ from pricing_assets import load_training_set
 from pricing_assets.schema import tables as t
 from pricing_assets.store.opening import open_database
 from resources.settings import Settings
-from tests.runs import pricing, pricing_here
+from tests.runs import isbns, pricing, pricing_here
 
 
 @pytest.mark.slow
@@ -17,19 +17,20 @@ def test_it_goes_from_scans_to_a_training_set_and_asks_nothing_the_second_time(h
     assert first.returncode == 0, first.stderr
     text = first.stdout
     assert "SIMULATED" in text
-    assert "720  ask: new" in text
+    assert "2/5  Exchange rates (job update_exchange_rates)" in text
+    assert "335  ask: new" in text
     assert "books                 60 items" in text
-    assert "cards                 60 items" in text
-    assert "minifigures           60 items" in text
+    assert "cards                  5 items" in text
+    assert "minifigures            5 items" in text
     assert "accepted, 1 rejected" in text
-    assert "180 of 180" in text
+    assert "70 of 70" in text
     assert "load_training_set" in text
     state = json.loads(pricing_here("status", "--json").stdout)
-    assert (state["items"], state["items_scored"]) == (180, 180)
+    assert (state["items"], state["items_scored"]) == (70, 70)
     assert {name: count["items"] for name, count in state["by_category"].items()} == {
         "book": 60,
-        "card": 60,
-        "minifigure": 60,
+        "card": 5,
+        "minifigure": 5,
     }
     assert state["scans"]["pending"] == 0
     (folder,) = [path for path in (home / "training_sets").iterdir() if path.name[0] != "."]
@@ -44,36 +45,41 @@ def test_it_goes_from_scans_to_a_training_set_and_asks_nothing_the_second_time(h
             .group_by(t.items.c.category)
         )
     assert {row.category for row in sold} == {"book", "card", "minifigure"}
-    assert min(row.items for row in sold) > 20
+    assert min(row.items for row in sold) > 0
     second = pricing_here("demo", "--books", "60")
     assert second.returncode == 0, second.stderr
     assert "calls made        0 for $0.00" in second.stdout
     assert "Nothing was asked: everything is fresh." in second.stdout
+    assert "Known; the schedule asks for new days" in second.stdout
     made = json.loads(pricing_here("status", "--json").stdout)["calls"]["made"]
     # 5 sources of books, 4 of minifigures and 3 of cards, where a source covers the item.
-    about_items = 60 * 5 + 45 * 3 + 15 + 50 + 2 * 59
+    about_items = 60 * 5 + 4 * 3 + 1 + 5 + 2 * 5
     assert made == state["calls"]["made"]
     # Whom they name is asked about too: authors and characters, and where their picture is.
-    assert about_items + 50 < made < about_items + 2 * 180
+    assert about_items + 50 < made < about_items + 2 * 70
 
 
-def test_it_refuses_to_run_against_the_real_vendors(home: Path) -> None:
-    done = pricing("demo", env={"PRICING_PROFILE": "live"})
+def test_it_refuses_to_run_against_the_real_vendors(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRICING_PROFILE", "live")
+    done = pricing_here("demo")
     assert done.returncode == 2
     assert "PRICING_PROFILE" in done.stderr
 
 
-def test_a_catalogue_of_ones_own_is_scanned_and_served(home: Path, tmp_path: Path) -> None:
-    from tests.runs import isbns
-
+def test_a_catalogue_of_ones_own_is_scanned_and_served(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "own.csv"
     rows = "".join(f"{isbn},Title {isbn},An Author,19{n:02}\n" for n, isbn in enumerate(isbns(20)))
     file.write_text("isbn,title,authors,year\n" + rows)
-    done = pricing("demo", "--catalogue", str(file), "--books", "15", timeout=120)
+    done = pricing_here("demo", "--catalogue", str(file), "--books", "15")
     assert done.returncode == 0, done.stderr
     assert "15 scans: 15 accepted, 0 rejected" in done.stdout
     assert f"export PRICING_CATALOGUE={file}" in done.stdout
-    shown = pricing("explain", isbns(1)[0], env={"PRICING_CATALOGUE": str(file)})
+    monkeypatch.setenv("PRICING_CATALOGUE", str(file))
+    shown = pricing_here("explain", isbns(1)[0])
     assert f"Title {isbns(1)[0]}" in shown.stdout
 
 
