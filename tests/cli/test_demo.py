@@ -8,12 +8,12 @@ from pricing_assets import load_training_set
 from pricing_assets.schema import tables as t
 from pricing_assets.store.opening import open_database
 from resources.settings import Settings
-from tests.runs import isbns, pricing, pricing_here
+from tests.runs import isbns, pricing_here
 
 
 @pytest.mark.slow
 def test_it_goes_from_scans_to_a_training_set_and_asks_nothing_the_second_time(home: Path) -> None:
-    first = pricing("demo", "--books", "60", timeout=120)
+    first = pricing_here("demo", "--books", "60")
     assert first.returncode == 0, first.stderr
     text = first.stdout
     assert "SIMULATED" in text
