@@ -5,13 +5,13 @@ from contextlib import closing
 from decimal import Decimal
 from typing import Any
 
-import duckdb
 import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pricing_assets.core.gate import POLICIES, QUALITY_TIERS, V1, V2, tier_sql
+from tests.computing import computing
 from tests.conftest import DATABASES, DatabaseUrl
 
 Case = tuple[int | None, Decimal | None, bool]
@@ -53,7 +53,7 @@ def query(request: pytest.FixtureRequest) -> Iterator[Query]:
         with closing(sqlite3.connect(":memory:")) as connection:
             yield lambda text: connection.execute(text).fetchall()
     elif request.param == "duckdb":
-        with duckdb.connect() as duck:
+        with computing() as duck:
             yield lambda text: duck.execute(text).fetchall()
     else:
         url: DatabaseUrl = request.getfixturevalue("postgres_server_url")
@@ -208,8 +208,8 @@ def verdicts(name: str, shown: Sequence[Evidence]) -> list[tuple[Any, ...]]:
         "sale_age_days": "BIGINT",
         "match_percent": "BIGINT",
     }
-    with duckdb.connect() as duck:
-        duck.execute(f"CREATE TABLE e ({', '.join(f'{n} {k}' for n, k in columns.items())})")
+    with computing() as duck:
+        duck.execute(f"CREATE TEMP TABLE e ({', '.join(f'{n} {k}' for n, k in columns.items())})")
         rows = [[f"{place:04}", *case] for place, case in enumerate(shown)]
         duck.executemany("INSERT INTO e VALUES (?, ?, ?, ?, ?, ?)", rows)
         found = duck.execute(POLICIES[name].verdict_sql("e") + " ORDER BY item_id").fetchall()

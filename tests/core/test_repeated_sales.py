@@ -4,14 +4,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-import duckdb
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pricing_assets.core.repeated_sales import repeats_sql
-from resources.compute import duckdb_connection
+from tests.computing import computing
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -41,9 +40,9 @@ def relation_of(observations: list[Sold]) -> pa.Table:
 
 def sales_of(observations: list[Sold], apart: Sequence[tuple[int, int]] = ()) -> dict[int, int]:
     """The id of its sale's first observation, for every observation."""
-    with duckdb_connection(2) as duck:
+    with computing() as duck:
         duck.register("observations", relation_of(observations))
-        duck.execute("CREATE TABLE apart (one BIGINT, other BIGINT)")
+        duck.execute("CREATE TEMP TABLE apart (one BIGINT, other BIGINT)")
         for pair in apart:
             duck.execute("INSERT INTO apart VALUES (?, ?)", pair)
         rows = duck.sql(repeats_sql("observations", "apart")).fetchall()
@@ -170,14 +169,14 @@ def test_no_observation_is_no_sale() -> None:
 
 
 def test_many_observations_take_seconds() -> None:
-    with duckdb.connect() as duck:
+    with computing() as duck:
         duck.execute(
-            "CREATE TABLE observations AS SELECT i AS id, (i % 2000)::VARCHAR AS item_id, "
+            "CREATE TEMP TABLE observations AS SELECT i AS id, (i % 2000)::VARCHAR AS item_id, "
             "'ebay' AS venue, (10 + hash(i) % 4000 / 100)::DECIMAL(12, 2) AS price_usd, "
             "TIMESTAMPTZ '2026-01-01' + to_hours((hash(i * 7) % 8760)::INTEGER) AS sold_at "
             "FROM range(100000) t(i)"
         )
-        duck.execute("CREATE TABLE apart (one BIGINT, other BIGINT)")
+        duck.execute("CREATE TEMP TABLE apart (one BIGINT, other BIGINT)")
         started = time.perf_counter()
         statement = repeats_sql("observations", "apart")
         repeats = duck.sql(f"SELECT count(*) FROM ({statement})").fetchall()[0][0]

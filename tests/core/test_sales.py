@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing_assets.core.sales import ROLES, MappingError, SaleMapping, judge_sql, read_mapping
-from resources.compute import duckdb_connection
+from tests.computing import computing
 
 NOW = "TIMESTAMPTZ '2026-10-20 12:00:00+00'"
 MAPPING: dict[str, Any] = {
@@ -20,13 +20,14 @@ GOOD = {"code": "a", "price": "9.99", "sold_date": "2026-10-01", "listing_id": "
 
 def judged(mapping: SaleMapping, **fields: str) -> dict[str, Any]:
     row = {"line": 1, "fault": None, **dict.fromkeys(ROLES, ""), **fields}
-    with duckdb_connection() as duck:
+    with computing() as duck:
         duck.register("given", pa.Table.from_pylist([row]))
         duck.execute(
-            "CREATE TABLE rows AS SELECT * REPLACE (CAST(fault AS VARCHAR) AS fault) FROM given"
+            "CREATE TEMP TABLE rows AS "
+            "SELECT * REPLACE (CAST(fault AS VARCHAR) AS fault) FROM given"
         )
         duck.execute(
-            "CREATE TABLE codes AS SELECT 'a' AS code, 'item' AS item_id, "
+            "CREATE TEMP TABLE codes AS SELECT 'a' AS code, 'item' AS item_id, "
             "'9780000000000' AS natural_key, '' AS note"
         )
         table = duck.sql(judge_sql(mapping, "rows", "codes", NOW)).to_arrow_table()
