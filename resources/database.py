@@ -170,7 +170,11 @@ class Database:
             if parsed.database and parsed.database != ":memory:":
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
             self.engine = sa.create_engine(
-                parsed, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "isolation_level": None}
+                parsed,
+                connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "isolation_level": None},
+                # The one that was used last: what another one has in its cache is of no use any
+                # more once this one has written, and yet would stay there.
+                pool_use_lifo=True,
             )
             sa.event.listen(self.engine, "connect", _prepare_sqlite)
             sa.event.listen(self.engine, "begin", _begin_sqlite)
