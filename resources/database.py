@@ -174,6 +174,7 @@ class Database:
                 connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "isolation_level": None},
                 # The one that was used last: what another one has in its cache is of no use any
                 # more once this one has written, and yet would stay there.
+                poolclass=sa.pool.QueuePool,
                 pool_use_lifo=True,
             )
             sa.event.listen(self.engine, "connect", _prepare_sqlite)

@@ -403,7 +403,7 @@ class SourceClient:
 
                 async def turn(sent: httpx.Request) -> None:
                     deadline.reschedule(None)
-                    if _origin(sent.url) != _origin(httpx.URL(lane.source.base_url)):
+                    if _origin(sent.url) != _origin_of(lane.source.base_url):
                         await trial.abandon()
                         raise PermanentError(
                             f"would send to {sent.url.host}, which is not its own host; nothing "
@@ -525,6 +525,12 @@ async def _wait_for_turn(request: httpx.Request) -> None:
 def _ssl_context() -> ssl.SSLContext:
     """Return the one context of the process: reading the certificates takes 50 ms."""
     return httpx.create_ssl_context()
+
+
+@functools.lru_cache(maxsize=64)
+def _origin_of(base_url: str) -> tuple[str, str, int | None]:
+    """Return the origin of a source's address, which httpx reads in 0.05 ms."""
+    return _origin(httpx.URL(base_url))
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
