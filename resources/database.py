@@ -7,13 +7,13 @@ ADBC on PostgreSQL, batches through the standard library's driver on SQLite.
 
 import json
 import re
-import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -170,7 +170,12 @@ class Database:
             if parsed.database and parsed.database != ":memory:":
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
             self.engine = sa.create_engine(
-                parsed, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "isolation_level": None}
+                parsed,
+                connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "isolation_level": None},
+                # The one that was used last: what another one has in its cache is of no use any
+                # more once this one has written, and yet would stay there.
+                poolclass=sa.pool.QueuePool,
+                pool_use_lifo=True,
             )
             sa.event.listen(self.engine, "connect", _prepare_sqlite)
             sa.event.listen(self.engine, "begin", _begin_sqlite)
@@ -309,6 +314,7 @@ class Bulk:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._stagings = 0
 
     @property
     def dialect(self) -> str:
@@ -321,13 +327,8 @@ class Bulk:
         Columns take the type of the column of that name in `like`, else the one that
         suits their Arrow type.
         """
-        name = f"staged_{uuid.uuid4().hex[:12]}"
-        table = sa.Table(
-            name,
-            sa.MetaData(),
-            *(sa.Column(field.name, _column_type(field, like)) for field in data.schema),
-            prefixes=["TEMPORARY"],
-        )
+        self._stagings += 1
+        table = _staging_table(self._stagings, tuple(data.schema), like)
         conformed = data.cast(
             pa.schema([(column.name, arrow_type(column.type)) for column in table.columns])
         )
@@ -338,7 +339,8 @@ class Bulk:
         """Load the rows of a select into a temporary table, to be looked up by a column."""
         table = self.stage(self._database.arrow_schema(rows).empty_table())
         self.insert_from(table, rows)
-        self.execute(sa.schema.CreateIndex(sa.Index(f"{table.name}_{key}", table.columns[key])))
+        # Not as an `Index`, which would stay with a table that later transactions share.
+        self.execute(sa.text(f'CREATE INDEX "{table.name}_{key}" ON "{table.name}" ("{key}")'))
         self._analyze(table)
         return table
 
@@ -534,6 +536,21 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     # locked"; a writer takes the lock at its start, where the busy timeout applies.
     writes = connection.get_execution_options().get("pricing_writes")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@lru_cache(maxsize=256)
+def _staging_table(number: int, fields: tuple[pa.Field, ...], like: sa.Table | None) -> sa.Table:
+    """Return the temporary table of a transaction's so many-th staging.
+
+    The same one for the same fields: SQLAlchemy keeps the text of some hundred statements with
+    all that they were made of, 50 KB each, and finds one again by its tables.
+    """
+    return sa.Table(
+        f"staged_{number}",
+        sa.MetaData(),
+        *(sa.Column(field.name, _column_type(field, like)) for field in fields),
+        prefixes=["TEMPORARY"],
+    )
 
 
 def _column_type(field: pa.Field, like: sa.Table | None) -> TypeEngine[Any]:

@@ -9,11 +9,13 @@ import gc
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pricing_assets.core.answers import ItemQuery
 from pricing_assets.core.freshness import LEASE
@@ -52,6 +54,8 @@ REPLIES_A_COMMIT = 400
 SECONDS_BETWEEN_REPORTS = 2.0
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +200,7 @@ class _Asking:
         self.total = queue.count(database, kinds, now=clock.now())
         self._session_id = 0
         self._filed_usd = 0.0
+        self._database_thread = ThreadPoolExecutor(1, "asking's database")
 
     @contextmanager
     def session(self) -> Iterator[None]:
@@ -235,15 +240,25 @@ class _Asking:
             asyncio.create_task(self._record_progress()),
         ]
         after: str | None = ""
-        try:
-            async with self._access.client() as client:
-                while after is not None:
-                    asks, after = await asyncio.to_thread(self._take, after)
-                    await self._ask_page(client, asks)
-                self._say_what_is_left(client.circuits())
-        finally:
-            for task in meanwhile:
-                task.cancel()
+        with self._database_thread:
+            try:
+                async with self._access.client() as client:
+                    while after is not None:
+                        asks, after = await self._beside(self._take, after)
+                        await self._ask_page(client, asks)
+                    self._say_what_is_left(client.circuits())
+            finally:
+                for task in meanwhile:
+                    task.cancel()
+
+    def _beside(self, work: Callable[..., T], *args: Any, **options: Any) -> asyncio.Future[T]:
+        """Let the database work in a thread, so that requests stay in flight meanwhile.
+
+        Always in the same one: what a transaction took of memory goes back to a heap of the
+        thread and not to the system, so that each more that takes turns keeps as much again.
+        """
+        loop = asyncio.get_running_loop()
+        return loop.run_in_executor(self._database_thread, partial(work, *args, **options))
 
     def _take(self, after: str) -> tuple[list[Ask], str | None]:
         return self._queue.take(
@@ -258,14 +273,12 @@ class _Asking:
     async def _renew_leases(self) -> None:
         while True:
             await asyncio.sleep(LEASE.total_seconds() / 4)
-            await asyncio.to_thread(
-                renew_leases, self._database, self._run_id, now=self._clock.now()
-            )
+            await self._beside(renew_leases, self._database, self._run_id, now=self._clock.now())
 
     async def _record_progress(self) -> None:
         while True:
             await asyncio.sleep(SECONDS_BETWEEN_REPORTS)
-            await asyncio.to_thread(
+            await self._beside(
                 record_progress,
                 self._database,
                 self._session_id,
@@ -275,7 +288,7 @@ class _Asking:
 
     async def _ask_page(self, client: SourceClient, asks: Sequence[Ask]) -> None:
         waiting: list[Reply] = []
-        committing: asyncio.Task[None] | None = None
+        committing: asyncio.Future[None] | None = None
         questions = ((self._access.source(ask.source), _query(ask)) for ask in asks)
         async for reply in client.ask_many(questions):
             if reply.postponed:
@@ -287,15 +300,12 @@ class _Asking:
             if len(waiting) >= REPLIES_A_COMMIT and (committing is None or committing.done()):
                 if committing is not None:
                     await committing
-                # Written in a thread, so that requests stay in flight meanwhile.
-                committing = asyncio.create_task(
-                    asyncio.to_thread(self._commit, waiting, self._spool.close_segment())
-                )
+                committing = self._beside(self._commit, waiting, self._spool.close_segment())
                 waiting = []
             self._report()
         if committing is not None:
             await committing
-        await asyncio.to_thread(self._commit, waiting, self._spool.close_segment())
+        await self._beside(self._commit, waiting, self._spool.close_segment())
 
     def _commit(self, replies: Sequence[Reply], segment: Path | None) -> None:
         self._file(replies, self._run_id)

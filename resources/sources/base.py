@@ -256,6 +256,9 @@ class Source(ABC):
 
     def error(self, response: httpx.Response) -> SourceError | None:
         """Return what a response's status means for this vendor; None for success."""
+        if response.is_success:
+            # Without its words about a failure, for which the whole body would be read.
+            return None
         return error_of_status(
             response.status_code,
             self.error_detail(response),

@@ -354,10 +354,36 @@ def test_staged_rows_can_be_joined_and_do_not_stay(database: Database) -> None:
             database.rows(sa.select(table))
 
 
+def test_what_is_staged_alike_has_one_table(database: Database) -> None:
+    # SQLAlchemy keeps what it made of a statement for as long as its tables may come again.
+    def stage(rows: pa.Table, like: sa.Table | None = None) -> tuple[sa.Table, list[Any]]:
+        with database.bulk() as bulk:
+            bulk.stage(pa.table({"other": ["first"]}))
+            table = bulk.stage(rows, like=like)
+            return table, bulk.rows(sa.select(table.c.id, table.c.name).order_by(table.c.id))
+
+    first, _ = stage(named((1, "one")))
+    again, rows = stage(named((2, "two"), (3, "three")))
+    assert again is first
+    assert rows == [(2, "two"), (3, "three")]
+    assert stage(named((4, "four")), like=EVENTS)[0] is not first
+
+
+def test_a_staged_select_is_indexed_each_time(database: Database) -> None:
+    database.upsert(NAMED, named((1, "one"), (2, "two")))
+    rows = sa.select(NAMED.c.id, NAMED.c.name)
+    for _ in range(2):
+        with database.bulk() as bulk:
+            staged = bulk.stage_from(rows, "id")
+            found = bulk.rows(sa.select(staged.c.name).where(staged.c.id == 2))
+            assert found == [("two",)]
+
+
 def test_a_block_that_raises_leaves_nothing(database: Database) -> None:
     def fail_in_bulk() -> None:
         with database.bulk() as bulk:
             bulk.upsert(NAMED, named((1, "one")))
+            bulk.stage(named((1, "one")))
             raise RuntimeError("stop")
 
     def fail_in_begin() -> None:
@@ -371,6 +397,9 @@ def test_a_block_that_raises_leaves_nothing(database: Database) -> None:
     assert stored(database) == []
     # The connection goes on to be of use.
     assert database.upsert(NAMED, named((3, "three"))) == 1
+    with database.bulk() as bulk:
+        staged = bulk.stage(named((4, "four")))
+        assert [row[0] for row in bulk.rows(sa.select(staged))] == [4]
 
 
 def test_a_statement_that_fails_leaves_nothing(database: Database) -> None:

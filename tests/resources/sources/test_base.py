@@ -36,6 +36,19 @@ def test_a_status_is_success_retryable_or_permanent(status: int) -> None:
         assert str(status) in str(error)
 
 
+@pytest.mark.parametrize(("status", "reads"), [(200, 0), (204, 0), (302, 1), (400, 1), (503, 1)])
+def test_a_success_is_not_searched_for_words_about_a_failure(status: int, reads: int) -> None:
+    class Wordy(OpenLibrary):
+        times_read = 0
+
+        def error_detail(self, response: httpx.Response) -> str:
+            type(self).times_read += 1
+            return super().error_detail(response)
+
+    assert (Wordy().error(httpx.Response(status, content=b"{}")) is None) is (reads == 0)
+    assert Wordy.times_read == reads
+
+
 def test_refused_credentials_close_the_source() -> None:
     assert isinstance(error_of_status(401, ""), CredentialsRefused)
     assert CredentialsRefused.closes_source

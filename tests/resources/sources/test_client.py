@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import gzip
 import hashlib
 import logging
@@ -92,6 +93,43 @@ def test_a_compressed_body_is_kept_as_it_reads() -> None:
     body = bytes(JSONResponse(BOOK).body)
     (reply,) = asked(Vendor(Response(gzip.compress(body), headers={"Content-Encoding": "gzip"})))
     assert (reply.result, reply.body) == ("found", body)
+
+
+def test_nothing_keeps_an_answer_but_its_reply() -> None:
+    # What has itself by way of others stays until Python's collector looks at what is old.
+    vendor = Vendor(
+        JSONResponse(BOOK),
+        RedirectResponse("/books/OL1M.json", 302),
+        JSONResponse(BOOK),
+        Response("busy", 503),
+        JSONResponse(BOOK),
+        Response("no", 403),
+    )
+
+    async def scenario() -> list[object]:
+        async with (
+            serving(vendor) as origin,
+            SourceClient(
+                CREDENTIALS, base_urls={"open_library": origin}, backoff_seconds=0.01
+            ) as client,
+        ):
+            gc.collect()
+            gc.disable()
+            try:
+                replies = [reply async for reply in client.ask_many([(LIBRARY, book())] * 4)]
+                assert sorted(reply.result for reply in replies) == ["error", *["found"] * 3]
+                del replies
+                return [thing for thing in gc.get_objects() if has_a_body(thing)]
+            finally:
+                gc.enable()
+
+    def has_a_body(thing: object) -> bool:
+        # httpx has such rings of its own; their bodies were streamed, and they are small.
+        return type(thing) is Reply or (
+            type(thing) is httpx.Response and hasattr(thing, "_content")
+        )
+
+    assert asyncio.run(scenario()) == []
 
 
 @pytest.mark.parametrize("status", [500, 503, 408, 429])
