@@ -46,7 +46,7 @@ SNAPSHOTS_A_BATCH = 25_000
 OBSERVATIONS_A_BATCH = 250_000
 """Observations of snapshots that are built together, about: items differ in how many they have."""
 
-HOURS_AT_ONCE = 3
+HOURS_AT_ONCE = 6
 """Hours of a day whose news one reader looks for: several readers share in a day."""
 
 MILLIONTHS = 1_000_000
@@ -101,7 +101,7 @@ def build_days(database: Database, days: Sequence[date], *, now: datetime) -> li
             for day, (moment, provisional) in ends.items()
         ).sort_by([("item_id", "ascending"), ("snapshot_date", "ascending")])
         news = news.append_column("place", pa.array(range(news.num_rows), pa.int64()))
-        list(workers.map(partial(_build_batch, database), _batches(news)))
+        list(workers.map(partial(_build_batch, database), _batches(news, SNAPSHOTS_A_BATCH)))
     rows = Counter(news["snapshot_date"].to_pylist())
     return [SnapshotBuild(day, rows[day], *end) for day, end in ends.items()]
 
@@ -143,24 +143,35 @@ def _news(
     return items
 
 
-def _batches(news: pa.Table) -> Iterator[pa.Table]:
-    for start in range(0, news.num_rows, SNAPSHOTS_A_BATCH):
-        yield news.slice(start, SNAPSHOTS_A_BATCH)
+def _batches(news: pa.Table, rows: int) -> Iterator[pa.Table]:
+    for start in range(0, news.num_rows, rows):
+        yield news.slice(start, rows)
 
 
 def _build_batch(database: Database, batch: pa.Table) -> None:
     """Write some snapshots, given by their rows of `_news`."""
     items = batch["item_id"].combine_chunks().dictionary_encode()
     listed = items.dictionary.to_pylist()
+    bounds = pc.min_max(batch["as_of"]).as_py()
+    first, last = bounds["min"], bounds["max"]
+    seen = _seen(database.numbered(listed), first, last)
+    # Each of an item's snapshots has its observations.
     most = max(OBSERVATIONS_A_BATCH * len(listed) // batch.num_rows, 1)
-    if batch.num_rows > 1 and _count_observations(database, listed) > most:
-        half = batch.num_rows // 2
-        _build_batch(database, batch.slice(0, half))
-        _build_batch(database, batch.slice(half))
+    if batch.num_rows > 1:
+        seen = seen.limit(most + 1)
+    observations = database.read_at_once(seen)
+    if batch.num_rows > 1 and observations.num_rows > most:
+        parts = _count_observations(database, listed) // most + 1
+        for part in _batches(batch, -(-batch.num_rows // parts)):
+            _build_batch(database, part)
         return
     with duckdb_connection(threads=1) as duck:
         duck.register("batch", batch.append_column("item", items.indices))
-        _load(duck, database, listed, batch["as_of"])
+        duck.register("seen", observations)
+        answers = answers_about(database.texts(listed), first - timedelta(days=V1.ask_days), last)
+        duck.register("answered", database.read_arrow(answers))
+        duck.register("reverts", database.read_arrow(reverted_merges(last)))
+        _load(duck)
         built = _built(duck)
     database.upsert(t.price_snapshots, built, update=list(_COLUMNS))
 
@@ -172,14 +183,9 @@ def _count_observations(database: Database, items: Sequence[str]) -> int:
     return int(database.scalar(counted))
 
 
-def _load(
-    duck: duckdb.DuckDBPyConnection, database: Database, item_ids: list[str], ends: pa.ChunkedArray
-) -> None:
-    """Make `observations`, `answers` and `reverted` of a batch, each snapshot as an item."""
+def _seen(items: sa.Subquery, first: datetime, last: datetime) -> AnySelect:
+    """Return the select of what snapshots may count that are as of moments from first to last."""
     listings = t.price_listings
-    items, numbered = database.texts(item_ids), database.numbered(item_ids)
-    bounds = pc.min_max(ends).as_py()
-    first, last = bounds["min"], bounds["max"]
     happened = sa.func.coalesce(listings.c.sold_at, listings.c.observed_at)
     counted = select_counted(
         listings.c.observed_at <= last,
@@ -189,16 +195,16 @@ def _load(
         ),
     )
     match = sa.func.round(listings.c.match_confidence * MILLIONTHS)
-    seen = counted.with_only_columns(
-        numbered.c.place,
+    return counted.with_only_columns(
+        items.c.place,
         sa.cast(match, sa.BigInteger()).label("match_millionths"),
         *(c for c in counted.selected_columns if c.name not in ("item_id", "match_confidence")),
         listings.c.superseded_at,
-    ).select_from(numbered.join(listings, listings.c.item_id == numbered.c.value))
-    answers = answers_about(items, first - timedelta(days=V1.ask_days), last)
-    duck.register("seen", database.read_at_once(seen))
-    duck.register("answered", database.read_arrow(answers))
-    duck.register("reverts", database.read_arrow(reverted_merges(last)))
+    ).select_from(items.join(listings, listings.c.item_id == items.c.value))
+
+
+def _load(duck: duckdb.DuckDBPyConnection) -> None:
+    """Make `observations`, `answers` and `reverted` of a batch, each snapshot as an item."""
     duck.execute(
         "CREATE TABLE observations AS SELECT b.place AS item_id, b.as_of, "
         f"s.match_millionths / CAST({MILLIONTHS} AS DOUBLE) AS match_confidence, "
@@ -220,13 +226,14 @@ def _built(duck: duckdb.DuckDBPyConnection) -> pa.Table:
     """Return the rows of a batch that was loaded."""
     count_sales_once(duck)
     duck.execute(
-        f"CREATE TABLE happened AS FROM ({HAPPENED_SQL}) "
+        "CREATE TABLE happened AS SELECT * EXCLUDE (source_listing_id, sold_at, observed_at) "
+        f"FROM ({HAPPENED_SQL}) "
         f"WHERE kind = 'ask' OR happened_at > as_of - INTERVAL {WINDOW_DAYS} DAY"
     )
     duck.execute(f"CREATE TABLE own AS {own_value_sql('happened', 'as_of')}")
     comps = comps_sql(own_copies("happened"))
     shown = (
-        "SELECT item_id, string_agg(DISTINCT source, ',' ORDER BY source) AS sources "
+        "SELECT item_id, array_to_string(list_sort(list(DISTINCT source)), ',') AS sources "
         "FROM happened GROUP BY item_id"
     )
     columns = ", ".join(f"{value} AS {name}" for name, value in _COLUMNS.items())
