@@ -25,7 +25,14 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.sql import Executable
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from resources.sqlite_arrow import conform, fetched, packed, unpacked
+from resources.sqlite_arrow import (
+    conform,
+    fetched,
+    packed,
+    packed_together,
+    read_together,
+    unpacked,
+)
 
 BUSY_TIMEOUT_MS = 30_000
 """How long a SQLite writer waits for another one before it gives up."""
@@ -239,6 +246,18 @@ class Database:
         batches = list(self.iter_arrow(statement))
         return pa.Table.from_batches(batches, schema=self.arrow_schema(statement))
 
+    def read_at_once(self, statement: AnySelect) -> pa.Table:
+        """Return what `read_arrow` does, a third faster on SQLite, which makes it one text.
+
+        That holds 1 GB, and neither floats nor bytes.
+        """
+        if self.dialect == "postgresql":
+            return self.read_arrow(statement)
+        with self.connect() as connection:
+            schema = self.arrow_schema(statement)
+            text = self.sql(packed_together(statement, schema))
+            return read_together(connection.connection.driver_connection, text, schema)
+
     def arrow_schema(self, statement: AnySelect) -> pa.Schema:
         """Return the Arrow schema that `read_arrow` gives for a select."""
         return pa.schema(
@@ -247,12 +266,23 @@ class Database:
 
     def texts(self, values: Sequence[str]) -> AnySelect:
         """Return the select of given texts, for an IN: thousands of them are one value in it."""
-        listed = sa.literal(json.dumps(values))
+        return sa.select(self.numbered(values).c.value)
+
+    def numbered(self, values: Sequence[str]) -> sa.Subquery:
+        """Return given texts to join with: each is a `value`, its `place` counts from 0."""
+        listed, value = sa.literal(json.dumps(values)), sa.column("value", sa.Text())
         if self.dialect == "postgresql":
-            rows = sa.func.json_array_elements_text(sa.cast(listed, sa.JSON()))
+            rows = sa.func.json_array_elements_text(sa.cast(listed, sa.JSON())).table_valued(
+                value, with_ordinality="number", name="listed"
+            )
+            rows = rows.render_derived()
+            place = sa.cast(rows.c.number, sa.BigInteger()) - 1
         else:
-            rows = sa.func.json_each(listed)
-        return sa.select(rows.table_valued(sa.column("value", sa.Text())).c.value)
+            rows = sa.func.json_each(listed).table_valued(
+                value, sa.column("key", sa.BigInteger()), name="listed"
+            )
+            place = rows.c.key
+        return sa.select(rows.c.value, place.label("place")).subquery("numbered")
 
     def iter_arrow(
         self, statement: AnySelect, batch_rows: int = ARROW_ROWS
@@ -327,17 +357,13 @@ class Bulk:
         Columns take the type of the column of that name in `like`, else the one that
         suits their Arrow type.
         """
-        self._stagings += 1
-        table = _staging_table(self._stagings, tuple(data.schema), like)
-        conformed = data.cast(
-            pa.schema([(column.name, arrow_type(column.type)) for column in table.columns])
-        )
-        self._load(table, conformed)
+        table = self._stage(data, like)
+        self._analyze(table)
         return table
 
     def stage_from(self, rows: AnySelect, key: str) -> sa.Table:
         """Load the rows of a select into a temporary table, to be looked up by a column."""
-        table = self.stage(self._database.arrow_schema(rows).empty_table())
+        table = self._stage(self._database.arrow_schema(rows).empty_table())
         self.insert_from(table, rows)
         # Not as an `Index`, which would stay with a table that later transactions share.
         self.execute(sa.text(f'CREATE INDEX "{table.name}_{key}" ON "{table.name}" ("{key}")'))
@@ -375,6 +401,15 @@ class Bulk:
     def rows(self, statement: AnySelect) -> list[tuple[Any, ...]]:
         """Return the rows of a select, known to be few, as this transaction sees them."""
         raise NotImplementedError
+
+    def _stage(self, data: pa.Table, like: sa.Table | None = None) -> sa.Table:
+        self._stagings += 1
+        table = _staging_table(self._stagings, tuple(data.schema), like)
+        conformed = data.cast(
+            pa.schema([(column.name, arrow_type(column.type)) for column in table.columns])
+        )
+        self._load(table, conformed)
+        return table
 
     def _insert(self, table: sa.Table) -> "_Insert":
         raise NotImplementedError
@@ -422,14 +457,14 @@ class _PostgresBulk(Bulk):
         return postgresql.insert(table)
 
     def _upsert(self, table: sa.Table, data: pa.Table, update: list[str]) -> int:
-        staged = self.stage(data, like=table)
+        # Not analyzed, which takes half as long as the insert: all of it is read, and once.
+        staged = self._stage(data, like=table)
         return self.insert_from(table, sa.select(*staged.columns), update=update)
 
     def _load(self, table: sa.Table, data: pa.Table) -> None:
         self._staged.append(table.name)
         with self._connection.cursor() as cursor:
             cursor.adbc_ingest(table.name, data, mode="create", temporary=True)
-        self._analyze(table)
 
     def _analyze(self, table: sa.Table) -> None:
         with self._connection.cursor() as cursor:
@@ -578,7 +613,10 @@ def _column_type(field: pa.Field, like: sa.Table | None) -> TypeEngine[Any]:
 
 def _sqlite_values(column: pa.Array) -> list[Any]:
     if pa.types.is_timestamp(column.type):
-        text = pc.strftime(column.cast(pa.timestamp("us")), format="%Y-%m-%dT%H:%M:%S")
+        # A tenth of what `strftime` takes.
+        text = pc.binary_replace_slice(
+            column.cast(pa.timestamp("us")).cast(pa.string()), 10, 11, "T"
+        )
         column = pc.binary_join_element_wise(text, "+00:00", "")
     elif pa.types.is_decimal(column.type):
         column = column.cast(pa.float64())

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from queue import SimpleQueue
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import sqlalchemy as sa
 
 from resources.database import AnySelect, Database
-from resources.sqlite_arrow import conform, packed_together, unpacked_text
+from resources.sqlite_arrow import conform, packed_together, read_together
 
 READERS = 8
 """Connections to SQLite at most: those of a pool are few."""
@@ -149,11 +149,8 @@ class _SqliteReader(Reader):
 
     def read_arrow(self, statement: AnySelect) -> pa.Table:
         schema = self._database.arrow_schema(statement)
-        cursor = cast(Any, self._connection.connection.driver_connection).cursor()
-        cursor.execute(self._database.sql(packed_together(statement, schema)))
-        (lines,) = cursor.fetchone()
-        batches = [] if lines is None else [unpacked_text(lines, schema)]
-        return pa.Table.from_batches(batches, schema)
+        text = self._database.sql(packed_together(statement, schema))
+        return read_together(self._connection.connection.driver_connection, text, schema)
 
 
 def _sqlite_readers(database: Database, stack: ExitStack, count: int) -> list[Reader]:

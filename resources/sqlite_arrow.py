@@ -54,6 +54,13 @@ def packed_together(statement: "AnySelect", schema: pa.Schema) -> "AnySelect":
     return sa.select(sa.cast(sa.func.group_concat(array, "\n"), sa.LargeBinary()))
 
 
+def read_together(connection: Any, packed_rows: str, schema: pa.Schema) -> pa.Table:
+    """Return the rows of the text of `packed_together`, by a connection of the driver."""
+    ((lines,),) = connection.execute(packed_rows).fetchall()
+    batches = [] if lines is None else [unpacked_text(lines, schema)]
+    return pa.Table.from_batches(batches, schema)
+
+
 def _packed_row(
     statement: "AnySelect", schema: pa.Schema
 ) -> tuple[sa.ColumnElement[Any], list[sa.ColumnElement[Any]]]:

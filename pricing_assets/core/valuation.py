@@ -54,7 +54,7 @@ millionths; so sums do not depend on the order of rows, and a result repeats to 
 on the other.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 CONFIDENCES = ("high", "medium", "low")
@@ -71,6 +71,9 @@ _WHOLE = 1_000_000
 """Shares are in millionths."""
 
 _MOST_CENTS = 999_999_999_999
+
+KEY = ("item_id", "variant")
+"""Columns that tell apart what has a value of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +164,12 @@ def marked_sales_sql(observations: str, moment: str = "$moment", method: Method 
         item's slow weight, DOUBLE), is_outlier, outlier_reason (text for a person, null
         where not marked), fence_low and fence_high (USD).
     """
+    key = ", ".join(KEY)
     return f"""
-    WITH {_sales(observations, moment, method)}
+    WITH {_sales(observations, moment, method, KEY)},
+    val_fenced AS (
+        SELECT *, {_fences(f"OVER (PARTITION BY {key})")} FROM val_positions
+    )
     SELECT columns(lambda c: NOT starts_with(c, 'val_')),
         CAST(val_slow AS DOUBLE) / CAST(val_slow_total AS DOUBLE) AS weight,
         val_marked AS is_outlier,
@@ -172,11 +179,16 @@ def marked_sales_sql(observations: str, moment: str = "$moment", method: Method 
             || ' times off their centre of $' || CAST({_usd("val_centre")} AS VARCHAR)
         END AS outlier_reason,
         {_usd("val_fence_low")} AS fence_low, {_usd("val_fence_high")} AS fence_high
-    FROM val_positions
+    FROM val_fenced
     """
 
 
-def valuation_sql(observations: str, moment: str = "$moment", method: Method = V1) -> str:
+def valuation_sql(
+    observations: str,
+    moment: str = "$moment",
+    method: Method = V1,
+    key: Sequence[str] = KEY,
+) -> str:
     """Return the DuckDB statement that values every (item, variant) of a relation.
 
     Args:
@@ -187,80 +199,43 @@ def valuation_sql(observations: str, moment: str = "$moment", method: Method = V
             it, must not be in it; what happened after it is left out here.
         moment: SQL expression of the as-of, a TIMESTAMPTZ.
         method: The constants.
+        key: Columns that tell apart what has a value of its own.
 
     Returns:
-        A statement with one row an (item, variant) that has sales or asks: item_id, variant,
-        n, effective_n, min, median, max, quick, market, patient, low, high (USD, null
-        without sales), outliers (how many are marked), fence_low, fence_high, newest_days
-        (age of the newest sale), recent (sales of the last `recent_days`), asks (open ones),
-        confidence and method.
+        A statement with one row a key that has sales or asks: the key, n, effective_n, min,
+        median, max, quick, market, patient, low, high (USD, null without sales), outliers
+        (how many are marked), fence_low, fence_high, newest_days (age of the newest sale),
+        recent (sales of the last `recent_days`), asks (open ones), confidence and method.
     """
+    named = ", ".join(key)
+    same = " AND ".join(f"r.{name} IS NOT DISTINCT FROM a.{name}" for name in key)
     return f"""
-    WITH {_sales(observations, moment, method)},
-    val_groups AS (
-        SELECT item_id, variant, count(*) AS n, count(*) FILTER (WHERE val_marked) AS outliers,
-            min(val_age) AS newest_days,
-            count(*) FILTER (WHERE val_age < {method.recent_days}) AS recent,
-            min(val_micro) AS val_min, max(val_micro) AS val_max,
-            {_plain_quantile(50)} AS val_median,
-            min(val_fence_low) AS val_fence_low, min(val_fence_high) AS val_fence_high,
-            coalesce(quantile_disc(val_step, 0.5), 0) AS val_step,
-            sum(val_slow) AS val_slow_sum,
-            sum(CAST(val_slow AS HUGEINT) * val_slow) AS val_slow_squares,
-            {", ".join(_bounds("slow", percent) for percent in QUANTILES)},
-            {_bounds("fast", 50)}
-        FROM val_positions GROUP BY item_id, variant
-    ),
-    val_quantiles AS (
-        SELECT *,
-            (200 * val_slow_sum * val_slow_sum + val_slow_squares)
-                // (2 * val_slow_squares) AS val_effective,
-            ({_gain(method)} * (n - 1) + 1000 * {method.prior_steps})
-                // (n - 1 + {method.prior_steps}) AS val_gain,
-            {", ".join(_between("slow", percent) for percent in QUANTILES)},
-            {_between("fast", 50)}
-        FROM val_groups
-    ),
-    val_levels AS (
-        SELECT *,
-            ((1000 - val_gain) * val_slow_50 + val_gain * val_fast_50) // 1000
-                * (100000 * greatest(val_fast_50, val_slow_50)
-                    + {method.carry_share} * val_gain * (val_fast_50 - val_slow_50))
-                // (100000 * greatest(val_fast_50, val_slow_50)) AS val_market,
-            {_reach("val_slow_50 - val_slow_25", method.quick_steps)} AS val_down,
-            {_reach("val_slow_75 - val_slow_50", method.quick_steps)} AS val_up,
-            {_reach("val_slow_50 - val_slow_10", method.low_steps)} AS val_far_down,
-            {_reach("val_slow_90 - val_slow_50", method.low_steps)} AS val_far_up,
-            CAST(floor({method.doubt} / sqrt(val_effective / 100.0::DOUBLE)) AS BIGINT)
-                AS val_doubt
-        FROM val_quantiles
-    ),
+    WITH {_levels(observations, moment, method, key)},
     val_ranges AS (
         SELECT *,
-            val_market * ({_WHOLE} - val_down) // {_WHOLE} AS val_quick,
-            val_market * ({_WHOLE} + val_up) // {_WHOLE} AS val_patient,
-            val_market * ({_WHOLE} - greatest(val_down, val_far_down, val_doubt)) // {_WHOLE}
+            {_moved("val_market", f"({_WHOLE} - val_down)")} AS val_quick,
+            {_moved("val_market", f"({_WHOLE} + val_up)")} AS val_patient,
+            {_moved("val_market", f"({_WHOLE} - greatest(val_down, val_far_down, val_doubt))")}
                 AS val_low,
-            val_market * ({_WHOLE} + greatest(val_up, val_far_up, val_doubt)) // {_WHOLE}
+            {_moved("val_market", f"({_WHOLE} + greatest(val_up, val_far_up, val_doubt))")}
                 AS val_high
         FROM val_levels
     ),
     val_asks AS (
-        SELECT item_id, variant, count(*) FILTER (WHERE {_open_ask(moment, method)}) AS asks,
+        SELECT {named}, count(*) FILTER (WHERE {_open_ask(moment, method)}) AS asks,
             min({_micro("price_usd")}) FILTER (WHERE {_open_ask(moment, method)}) AS val_ask
         FROM {observations}
         WHERE kind IN ('sold', 'ask') AND price_usd > 0
             AND CAST(happened_at AS TIMESTAMPTZ) <= {moment}
-        GROUP BY item_id, variant
+        GROUP BY {named}
     ),
     val_capped AS (
-        SELECT a.item_id, a.variant, a.asks, r.* EXCLUDE (item_id, variant),
+        SELECT a.*, r.* EXCLUDE ({named}),
             {_capped("val_patient")} AS val_capped_patient,
             {_capped("val_high")} AS val_capped_high
-        FROM val_asks a LEFT JOIN val_ranges r
-            ON r.item_id = a.item_id AND r.variant IS NOT DISTINCT FROM a.variant
+        FROM val_asks a LEFT JOIN val_ranges r ON {same}
     )
-    SELECT item_id, variant, coalesce(n, 0) AS n,
+    SELECT {named}, coalesce(n, 0) AS n,
         CAST(coalesce(val_effective, 0) * 0.01::DECIMAL(3, 2) AS DECIMAL(12, 2)) AS effective_n,
         {_usd("val_min")} AS min, {_usd("val_median")} AS median, {_usd("val_max")} AS max,
         {_usd("val_quick")} AS quick, {_usd("val_market")} AS market,
@@ -278,13 +253,79 @@ def valuation_sql(observations: str, moment: str = "$moment", method: Method = V
     """
 
 
-def _sales(observations: str, moment: str, method: Method) -> str:
+def sold_value_sql(
+    observations: str,
+    moment: str = "$moment",
+    method: Method = V1,
+    key: Sequence[str] = KEY,
+) -> str:
+    """Return the DuckDB statement of what is worth what has sales, and of nothing beside it.
+
+    Args:
+        observations: As for `valuation_sql`, and so are the others.
+
+    Returns:
+        A statement with one row a key that has sales: the key, n, median and market (USD).
+    """
+    return f"""
+    WITH {_levels(observations, moment, method, key)}
+    SELECT {", ".join(key)}, n, {_usd("val_median")} AS median, {_usd("val_market")} AS market
+    FROM val_levels
+    """
+
+
+def _levels(observations: str, moment: str, method: Method, key: Sequence[str]) -> str:
+    """Return the common table expressions up to `val_levels`: a row for each key with sales."""
+    named = ", ".join(key)
+    slow, fast = (f"CAST(val_{clock}_50 AS HUGEINT)" for clock in ("slow", "fast"))
+    return f"""{_sales(observations, moment, method, key)},
+    val_groups AS (
+        SELECT {named}, count(*) AS n, count(*) FILTER (WHERE val_marked) AS outliers,
+            min(val_age) AS newest_days,
+            count(*) FILTER (WHERE val_age < {method.recent_days}) AS recent,
+            min(val_micro) AS val_min, max(val_micro) AS val_max,
+            {_plain_quantile(50)} AS val_median, {_fences()},
+            coalesce(quantile_disc(val_step, 0.5), 0) AS val_step,
+            CAST(sum(val_slow) AS BIGINT) AS val_slow_total,
+            CAST(sum(val_fast) AS BIGINT) AS val_fast_total,
+            sum(val_slow * val_slow) AS val_slow_squares,
+            {", ".join(_bounds("slow", percent) for percent in QUANTILES)},
+            {_bounds("fast", 50)}
+        FROM val_positions GROUP BY {named}
+    ),
+    val_quantiles AS (
+        SELECT *,
+            CAST((200 * CAST(val_slow_total AS HUGEINT) * val_slow_total + val_slow_squares)
+                // (2 * val_slow_squares) AS BIGINT) AS val_effective,
+            ({_gain(method)} * (n - 1) + 1000 * {method.prior_steps})
+                // (n - 1 + {method.prior_steps}) AS val_gain,
+            {", ".join(_between("slow", percent) for percent in QUANTILES)},
+            {_between("fast", 50)}
+        FROM val_groups
+    ),
+    val_levels AS (
+        SELECT *,
+            CAST(((1000 - val_gain) * {slow} + val_gain * {fast}) // 1000
+                * (100000 * greatest({fast}, {slow})
+                    + {method.carry_share} * val_gain * ({fast} - {slow}))
+                // (100000 * greatest({fast}, {slow})) AS BIGINT) AS val_market,
+            {_reach("val_slow_50 - val_slow_25", method.quick_steps)} AS val_down,
+            {_reach("val_slow_75 - val_slow_50", method.quick_steps)} AS val_up,
+            {_reach("val_slow_50 - val_slow_10", method.low_steps)} AS val_far_down,
+            {_reach("val_slow_90 - val_slow_50", method.low_steps)} AS val_far_up,
+            CAST(floor({method.doubt} / sqrt(val_effective / 100.0::DOUBLE)) AS BIGINT)
+                AS val_doubt
+        FROM val_quantiles
+    )"""
+
+
+def _sales(observations: str, moment: str, method: Method, key: Sequence[str]) -> str:
     """Return the common table expressions up to `val_positions`: a row for each sale.
 
     Two equal prices with equal weights can change places without a trace, so ordering by
     price and weights is enough to make every running sum repeatable.
     """
-    group = "PARTITION BY item_id, variant"
+    group = f"PARTITION BY {', '.join(key)}"
     by_price = f"{group} ORDER BY val_micro, val_slow, val_fast ROWS UNBOUNDED PRECEDING"
     types = " ".join(f"WHEN '{name}' THEN {w}" for name, w in method.type_weights.items())
     trust = (
@@ -304,17 +345,14 @@ def _sales(observations: str, moment: str, method: Method) -> str:
     val_aged AS (
         SELECT *, val_age - min(val_age) OVER ({group}) AS val_behind,
             lag(val_micro) OVER (
-                {group} ORDER BY CAST(happened_at AS TIMESTAMPTZ), val_micro) AS val_before,
-            {_quartile(25)} OVER ({group}) AS val_q1, {_quartile(75)} OVER ({group}) AS val_q3
+                {group} ORDER BY CAST(happened_at AS TIMESTAMPTZ), val_micro) AS val_before
         FROM val_sold
     ),
     val_weighed AS (
         SELECT *, {_weight(method.slow_days)} AS val_slow, {_weight(method.fast_days)} AS val_fast,
             CAST(round(ln(CAST(val_micro AS DOUBLE)) * 1e6) AS BIGINT) AS val_log,
-            CAST(abs(val_micro - val_before) AS HUGEINT) * {_WHOLE}
-                // greatest(val_micro, val_before) AS val_step,
-            greatest(0, val_q1 - (val_q3 - val_q1) * 3 // 2) AS val_fence_low,
-            val_q3 + (val_q3 - val_q1) * 3 // 2 AS val_fence_high
+            {_WHOLE} // 10000 * abs(val_micro - val_before)
+                // (greatest(val_micro, val_before) // 10000) AS val_step
         FROM val_aged
     ),
     val_halved AS (
@@ -349,10 +387,10 @@ def _sales(observations: str, moment: str, method: Method) -> str:
     ),
     val_positions AS (
         SELECT *,
-            sum(val_slow) OVER ({group}) AS val_slow_total,
-            sum(val_fast) OVER ({group}) AS val_fast_total,
-            2 * sum(val_slow) OVER ({by_price}) - val_slow AS val_slow_at,
-            2 * sum(val_fast) OVER ({by_price}) - val_fast AS val_fast_at
+            CAST(sum(val_slow) OVER ({group}) AS BIGINT) AS val_slow_total,
+            CAST(sum(val_fast) OVER ({group}) AS BIGINT) AS val_fast_total,
+            2 * CAST(sum(val_slow) OVER ({by_price}) AS BIGINT) - val_slow AS val_slow_at,
+            2 * CAST(sum(val_fast) OVER ({by_price}) AS BIGINT) - val_fast AS val_fast_at
         FROM val_final
     )"""
 
@@ -381,8 +419,11 @@ def _marked(clock: str, method: Method) -> str:
     )
 
 
-def _quartile(percent: int) -> str:
-    return f"quantile_disc(val_micro, {percent / 100})"
+def _fences(over: str = "") -> str:
+    """Return the fences of Tukey; the quartiles are aggregates, or windows by `over`."""
+    first, third = (f"quantile_disc(val_micro, {share}) {over}" for share in (0.25, 0.75))
+    beyond = f"({third} - {first}) * 3 // 2"
+    return f"greatest(0, {first} - {beyond}) AS val_fence_low, {third} + {beyond} AS val_fence_high"
 
 
 def _plain_quantile(percent: int) -> str:
@@ -398,8 +439,7 @@ def _bounds(clock: str, percent: int) -> str:
         f"max(val_micro) FILTER (WHERE 100 * {at} <= {target}) AS {name}_under, "
         f"max({at}) FILTER (WHERE 100 * {at} <= {target}) AS {name}_under_at, "
         f"min(val_micro) FILTER (WHERE 100 * {at} >= {target}) AS {name}_over, "
-        f"min({at}) FILTER (WHERE 100 * {at} >= {target}) AS {name}_over_at, "
-        f"min({target}) AS {name}_target"
+        f"min({at}) FILTER (WHERE 100 * {at} >= {target}) AS {name}_over_at"
     )
 
 
@@ -408,9 +448,9 @@ def _between(clock: str, percent: int) -> str:
     return f"""CASE
         WHEN {name}_under IS NULL THEN {name}_over
         WHEN {name}_over IS NULL OR {name}_over_at = {name}_under_at THEN {name}_under
-        ELSE {name}_under + ({name}_over - {name}_under)
-            * ({name}_target - 100 * {name}_under_at)
-            // (100 * ({name}_over_at - {name}_under_at))
+        ELSE {name}_under + CAST(CAST({name}_over - {name}_under AS HUGEINT)
+            * ({2 * percent} * val_{clock}_total - 100 * {name}_under_at)
+            // (100 * ({name}_over_at - {name}_under_at)) AS BIGINT)
         END AS {name}"""
 
 
@@ -420,11 +460,20 @@ def _gain(method: Method) -> str:
 
 
 def _reach(distance: str, steps: int) -> str:
-    """Return how far a bound is from `market`, in millionths of it, below the whole."""
+    """Return how far a bound is from `market`, in millionths of it, below the whole.
+
+    Far beyond the whole a distance is cut, which keeps what follows within 64 bits.
+    """
+    share = f"CAST({distance} AS HUGEINT) * {_WHOLE} // val_slow_50"
     return (
-        f"least({_WHOLE - 1}, ((1000 - val_gain) * (({distance}) * {_WHOLE} // val_slow_50) "
+        f"least({_WHOLE - 1}, ((1000 - val_gain) * CAST(least({share}, {1000 * _WHOLE}) AS BIGINT) "
         f"+ val_gain * ({steps} * val_step // 100)) // 1000)"
     )
+
+
+def _moved(micro: str, share: str) -> str:
+    """Return an amount times a share in millionths, within 64 bits."""
+    return f"({micro} // {_WHOLE} * {share} + {micro} % {_WHOLE} * {share} // {_WHOLE})"
 
 
 def _open_ask(moment: str, method: Method) -> str:

@@ -3,7 +3,7 @@
 The value of each kind of copy is that of `core.valuation`, over its sales alone.
 """
 
-from pricing_assets.core.valuation import valuation_sql
+from pricing_assets.core.valuation import sold_value_sql, valuation_sql
 
 _BETWEEN = "chr(31)"
 _KINDS = ("condition", "grader", "grade", "variant")
@@ -15,10 +15,10 @@ def own_value_sql(observations: str, moment: str = "$moment") -> str:
     That is the value of its plain copies where any sold, else of all its copies.
 
     Args:
-        observations: As for `valuation_sql`, whose columns are given; variant is null.
+        observations: As for `valuation_sql`, whose columns are given, by item_id.
         moment: As there.
     """
-    return valuation_sql(own_copies(observations), moment)
+    return valuation_sql(own_copies(observations), moment, key=("item_id",))
 
 
 def own_copies(observations: str) -> str:
@@ -50,42 +50,57 @@ def breakdown_sql(observations: str, values: str, moment: str = "$moment") -> st
         A statement with item_id and breakdown, JSON text in the order of what tells the
         entries apart.
     """
-    key = f" || {_BETWEEN} || ".join(f"coalesce({name}, '')" for name in _KINDS)
+    said = f" || {_BETWEEN} || ".join(f"coalesce({name}, '')" for name in _KINDS)
+    named = ", ".join(f"{name} := nullif({name}, '')" for name in _KINDS)
     # A kind that sold once is worth what was paid: most kinds did, and their value is spared.
     several = (
-        "(SELECT s.* FROM kind_sales s JOIN kinds k "
-        "ON k.item_id = s.item_id AND k.variant = s.variant AND k.sales > 1)"
+        "(SELECT k.number, s.* FROM kind_sales s JOIN kinds k "
+        "ON k.item_id = s.item_id AND k.kind = s.kind_of AND k.n > 1)"
     )
-    kinds = ", ".join(
-        f"{name} := nullif(split_part(e.variant, {_BETWEEN}, {place}), '')"
-        for place, name in enumerate(_KINDS, 1)
-    )
+    values_of_several = sold_value_sql(several, moment, key=("number",))
     plain = f"SELECT DISTINCT item_id FROM {observations} WHERE kind = 'sold' AND variant IS NULL"
-    is_variant = f"split_part(e.variant, {_BETWEEN}, {len(_KINDS)}) <> ''"
     premium = (
-        f"CASE WHEN {is_variant} AND p.item_id IS NOT NULL AND v.market > 0 "
+        "CASE WHEN w.is_variant AND p.item_id IS NOT NULL AND v.market > 0 "
         "THEN round(CAST(e.market AS DOUBLE) / CAST(v.market AS DOUBLE) - 1, 2) END"
     )
-    entry = (
-        f"struct_pack({kinds}, n := e.n, median := CAST(e.median AS VARCHAR), "
-        f"market := CAST(e.market AS VARCHAR), premium := {premium})"
+    worth = (
+        "to_json(struct_pack(n := e.n, median := CAST(e.median AS VARCHAR), "
+        f"market := CAST(e.market AS VARCHAR), premium := {premium}))"
     )
+    # Kinds go by numbers: their words are few, and are made into JSON once.
     return f"""
-    WITH kind_sales AS (
-        SELECT * REPLACE ({key} AS variant) FROM {observations}
+    WITH kind_words AS (
+        SELECT *, {said} AS said FROM {observations}
         WHERE kind = 'sold' AND price_usd > 0 AND happened_at <= {moment}
     ),
-    kinds AS (
-        SELECT item_id, variant, count(*) AS sales, min(price_usd) AS price
-        FROM kind_sales GROUP BY item_id, variant
+    words AS MATERIALIZED (
+        SELECT said, row_number() OVER (ORDER BY said) AS kind,
+            coalesce(variant, '') <> '' AS is_variant,
+            CAST(to_json(struct_pack({named})) AS VARCHAR) AS json
+        FROM (SELECT DISTINCT ON (said) said, {", ".join(_KINDS)} FROM kind_words)
+    ),
+    kind_sales AS (
+        SELECT s.* EXCLUDE (said), w.kind AS kind_of
+        FROM kind_words s JOIN words w ON w.said = s.said
+    ),
+    kinds AS MATERIALIZED (
+        SELECT *, row_number() OVER () AS number
+        FROM (
+            SELECT item_id, kind_of AS kind, count(*) AS n, min(price_usd) AS price
+            FROM kind_sales GROUP BY item_id, kind_of
+        )
     ),
     entries AS (
-        SELECT item_id, variant, n, median, market FROM ({valuation_sql(several, moment)})
+        SELECT k.item_id, k.kind, v.n, v.median, v.market
+        FROM ({values_of_several}) v JOIN kinds k ON k.number = v.number
         UNION ALL
-        SELECT item_id, variant, sales, price, price FROM kinds WHERE sales = 1
+        SELECT item_id, kind, n, price, price FROM kinds WHERE n = 1
+    ),
+    texts AS (
+        SELECT e.item_id, e.kind, left(w.json, -1) || ',' || substr({worth}, 2) AS json
+        FROM entries e JOIN words w ON w.kind = e.kind JOIN {values} v ON v.item_id = e.item_id
+            LEFT JOIN ({plain}) p ON p.item_id = e.item_id
     )
-    SELECT e.item_id, CAST(to_json(list({entry} ORDER BY e.variant)) AS VARCHAR) AS breakdown
-    FROM entries e JOIN {values} v ON v.item_id = e.item_id
-        LEFT JOIN ({plain}) p ON p.item_id = e.item_id
-    GROUP BY e.item_id
+    SELECT item_id, '[' || string_agg(json, ',' ORDER BY kind) || ']' AS breakdown
+    FROM texts GROUP BY item_id
     """

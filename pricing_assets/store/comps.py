@@ -110,7 +110,7 @@ def _statement() -> str:
     """Return the statement of the comps, value and advice of every item of the page."""
     happened = f"(SELECT o.*, page.as_of FROM ({HAPPENED_SQL}) o JOIN page USING (item_id))"
     values = (
-        "(SELECT page.item_id, page.as_of, v.* EXCLUDE (item_id, variant, n, recent, asks, "
+        "(SELECT page.item_id, page.as_of, v.* EXCLUDE (item_id, n, recent, asks, "
         "outliers, effective_n, confidence, method), coalesce(v.n, 0) AS n, "
         "coalesce(v.recent, 0) AS recent, coalesce(v.asks, 0) AS asks, "
         "coalesce(v.outliers, 0) AS outliers, "

@@ -8,7 +8,7 @@ was known at the end of that day.
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
@@ -40,8 +40,17 @@ DAYS_BEFORE = 14
 """Days before the window whose sales are read too: one of the window may repeat one of these.
 Which of two is the first hangs on the ones before, but not over as many days as these."""
 
-SNAPSHOTS_A_BATCH = 10_000
-"""Snapshots that are built together, their observations in memory."""
+SNAPSHOTS_A_BATCH = 25_000
+"""Snapshots that are built together at most, their observations in memory."""
+
+OBSERVATIONS_A_BATCH = 250_000
+"""Observations of snapshots that are built together, about: items differ in how many they have."""
+
+HOURS_AT_ONCE = 6
+"""Hours of a day whose news one reader looks for: several readers share in a day."""
+
+MILLIONTHS = 1_000_000
+"""Parts of a confidence: it is stored with four decimals, and a whole number is read faster."""
 
 _COLUMNS = {
     "as_of": "p.as_of",
@@ -85,13 +94,14 @@ def build_days(database: Database, days: Sequence[date], *, now: datetime) -> li
         days: Days in UTC. A day that has not ended is taken as of `now`, and provisional.
     """
     ends = {day: as_of(day_end(day), now) for day in days}
-    news = pa.concat_tables(
-        _news(database, day, moment, provisional) for day, (moment, provisional) in ends.items()
-    ).sort_by([("item_id", "ascending"), ("snapshot_date", "ascending")])
-    news = news.append_column("place", pa.array(range(news.num_rows), pa.int64()))
     # Reading, computing and writing of batches go on beside each other.
     with ThreadPoolExecutor(os.cpu_count() or 1) as workers:
-        list(workers.map(partial(_build_batch, database), _batches(news)))
+        news = pa.concat_tables(
+            _news(database, workers, day, moment, provisional)
+            for day, (moment, provisional) in ends.items()
+        ).sort_by([("item_id", "ascending"), ("snapshot_date", "ascending")])
+        news = news.append_column("place", pa.array(range(news.num_rows), pa.int64()))
+        list(workers.map(partial(_build_batch, database), _batches(news, SNAPSHOTS_A_BATCH)))
     rows = Counter(news["snapshot_date"].to_pylist())
     return [SnapshotBuild(day, rows[day], *end) for day, end in ends.items()]
 
@@ -112,10 +122,18 @@ def items_with_news(start: datetime, moment: datetime) -> AnySelect:
     return sa.select(news.c.item_id)
 
 
-def _news(database: Database, day: date, moment: datetime, provisional: bool) -> pa.Table:
+def _news(
+    database: Database, workers: Executor, day: date, moment: datetime, provisional: bool
+) -> pa.Table:
     """Return the items with news of a day, with what is the same of their snapshots."""
     start = datetime.combine(day, time.min, tzinfo=UTC)
-    items = database.read_arrow(items_with_news(start, moment))
+    share = timedelta(hours=HOURS_AT_ONCE)
+
+    def of_share(since: datetime) -> pa.Table:
+        return database.read_at_once(items_with_news(since, min(since + share, moment)))
+
+    shares = workers.map(of_share, [start + place * share for place in range(24 // HOURS_AT_ONCE)])
+    items = pa.concat_tables(shares).group_by("item_id").aggregate([])
     for name, value in (
         ("snapshot_date", pa.scalar(day, pa.date32())),
         ("as_of", pa.scalar(moment, pa.timestamp("us", tz="UTC"))),
@@ -125,43 +143,73 @@ def _news(database: Database, day: date, moment: datetime, provisional: bool) ->
     return items
 
 
-def _batches(news: pa.Table) -> Iterator[pa.Table]:
-    for start in range(0, news.num_rows, SNAPSHOTS_A_BATCH):
-        yield news.slice(start, SNAPSHOTS_A_BATCH)
+def _batches(news: pa.Table, rows: int) -> Iterator[pa.Table]:
+    for start in range(0, news.num_rows, rows):
+        yield news.slice(start, rows)
 
 
 def _build_batch(database: Database, batch: pa.Table) -> None:
     """Write some snapshots, given by their rows of `_news`."""
+    items = batch["item_id"].combine_chunks().dictionary_encode()
+    listed = items.dictionary.to_pylist()
+    bounds = pc.min_max(batch["as_of"]).as_py()
+    first, last = bounds["min"], bounds["max"]
+    seen = _seen(database.numbered(listed), first, last)
+    # Each of an item's snapshots has its observations.
+    most = max(OBSERVATIONS_A_BATCH * len(listed) // batch.num_rows, 1)
+    if batch.num_rows > 1:
+        seen = seen.limit(most + 1)
+    observations = database.read_at_once(seen)
+    if batch.num_rows > 1 and observations.num_rows > most:
+        parts = _count_observations(database, listed) // most + 1
+        for part in _batches(batch, -(-batch.num_rows // parts)):
+            _build_batch(database, part)
+        return
     with duckdb_connection(threads=1) as duck:
-        duck.register("batch", batch)
-        _load(duck, database, batch)
+        duck.register("batch", batch.append_column("item", items.indices))
+        duck.register("seen", observations)
+        answers = answers_about(database.texts(listed), first - timedelta(days=V1.ask_days), last)
+        duck.register("answered", database.read_arrow(answers))
+        duck.register("reverts", database.read_arrow(reverted_merges(last)))
+        _load(duck)
         built = _built(duck)
     database.upsert(t.price_snapshots, built, update=list(_COLUMNS))
 
 
-def _load(duck: duckdb.DuckDBPyConnection, database: Database, batch: pa.Table) -> None:
-    """Make `observations`, `answers` and `reverted` of a batch, each snapshot as an item."""
+def _count_observations(database: Database, items: Sequence[str]) -> int:
+    """Return how many observations items have, also those that do not count."""
+    item_id = t.price_listings.c.item_id
+    counted = sa.select(sa.func.count()).where(item_id.in_(database.texts(items)))
+    return int(database.scalar(counted))
+
+
+def _seen(items: sa.Subquery, first: datetime, last: datetime) -> AnySelect:
+    """Return the select of what snapshots may count that are as of moments from first to last."""
     listings = t.price_listings
-    items = database.texts(batch["item_id"].unique().to_pylist())
-    bounds = pc.min_max(batch["as_of"]).as_py()
-    first, last = bounds["min"], bounds["max"]
     happened = sa.func.coalesce(listings.c.sold_at, listings.c.observed_at)
-    seen = select_counted(
-        listings.c.item_id.in_(items),
+    counted = select_counted(
         listings.c.observed_at <= last,
         sa.or_(listings.c.superseded_at.is_(None), listings.c.superseded_at > first),
         sa.or_(
             listings.c.kind == "ask", happened > first - timedelta(days=WINDOW_DAYS + DAYS_BEFORE)
         ),
-    ).add_columns(listings.c.superseded_at)
-    answers = answers_about(items, first - timedelta(days=V1.ask_days), last)
-    duck.register("seen", database.read_arrow(seen))
-    duck.register("answered", database.read_arrow(answers))
-    duck.register("reverts", database.read_arrow(reverted_merges(last)))
+    )
+    match = sa.func.round(listings.c.match_confidence * MILLIONTHS)
+    return counted.with_only_columns(
+        items.c.place,
+        sa.cast(match, sa.BigInteger()).label("match_millionths"),
+        *(c for c in counted.selected_columns if c.name not in ("item_id", "match_confidence")),
+        listings.c.superseded_at,
+    ).select_from(items.join(listings, listings.c.item_id == items.c.value))
+
+
+def _load(duck: duckdb.DuckDBPyConnection) -> None:
+    """Make `observations`, `answers` and `reverted` of a batch, each snapshot as an item."""
     duck.execute(
         "CREATE TABLE observations AS SELECT b.place AS item_id, b.as_of, "
-        "s.* EXCLUDE (item_id, superseded_at) FROM seen s JOIN batch b "
-        "ON b.item_id = s.item_id AND s.observed_at <= b.as_of "
+        f"s.match_millionths / CAST({MILLIONTHS} AS DOUBLE) AS match_confidence, "
+        "s.* EXCLUDE (place, match_millionths, superseded_at) FROM seen s JOIN batch b "
+        "ON b.item = s.place AND s.observed_at <= b.as_of "
         "AND (s.superseded_at IS NULL OR s.superseded_at > b.as_of)"
     )
     for name, known, moment in (
@@ -178,15 +226,15 @@ def _built(duck: duckdb.DuckDBPyConnection) -> pa.Table:
     """Return the rows of a batch that was loaded."""
     count_sales_once(duck)
     duck.execute(
-        "DELETE FROM observations WHERE kind = 'sold' "
-        f"AND coalesce(sold_at, observed_at) <= as_of - INTERVAL {WINDOW_DAYS} DAY"
+        "CREATE TABLE happened AS SELECT * EXCLUDE (source_listing_id, sold_at, observed_at) "
+        f"FROM ({HAPPENED_SQL}) "
+        f"WHERE kind = 'ask' OR happened_at > as_of - INTERVAL {WINDOW_DAYS} DAY"
     )
-    duck.execute(f"CREATE TABLE happened AS {HAPPENED_SQL}")
     duck.execute(f"CREATE TABLE own AS {own_value_sql('happened', 'as_of')}")
-    comps = comps_sql(own_copies("observations"))
+    comps = comps_sql(own_copies("happened"))
     shown = (
-        "SELECT item_id, string_agg(DISTINCT source, ',' ORDER BY source) AS sources "
-        "FROM observations GROUP BY item_id"
+        "SELECT item_id, array_to_string(list_sort(list(DISTINCT source)), ',') AS sources "
+        "FROM happened GROUP BY item_id"
     )
     columns = ", ".join(f"{value} AS {name}" for name, value in _COLUMNS.items())
     return duck.sql(

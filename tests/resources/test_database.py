@@ -545,3 +545,20 @@ def test_many_texts_are_one_value_of_a_statement(database: Database) -> None:
     read = database.read_arrow(database.texts(wanted))
     assert read["value"].to_pylist() == wanted
     assert database.rows(database.texts([])) == []
+
+
+def test_texts_to_join_with_are_numbered_from_0(database: Database) -> None:
+    database.upsert(NAMED, named((5, "it's"), (6, 'a "quote"'), (7, "not wanted")))
+    wanted = database.numbered(['a "quote"', "absent", "it's"])
+    joined = sa.select(wanted.c.place, NAMED.c.id).join(NAMED, NAMED.c.name == wanted.c.value)
+    found = database.read_at_once(joined.order_by(wanted.c.place))
+    assert found.schema == pa.schema([("place", pa.int64()), ("id", pa.int64())])
+    assert found.to_pylist() == [{"place": 0, "id": 6}, {"place": 2, "id": 5}]
+
+
+def test_reading_at_once_gives_what_reading_does(database: Database) -> None:
+    statement = sa.select(NAMED).order_by(NAMED.c.id)
+    assert database.read_at_once(statement).equals(database.read_arrow(statement))
+    database.upsert(NAMED, named((1, 'o"ne\\'), (2, "two\nlines, \u00fc"), (3, "")))
+    assert database.read_at_once(statement).equals(database.read_arrow(statement))
+    assert database.read_at_once(statement.limit(2)).num_rows == 2

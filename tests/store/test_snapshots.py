@@ -1,4 +1,5 @@
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -285,7 +286,9 @@ def test_a_sale_is_of_the_day_on_which_it_was_first_seen(database: Database) -> 
     assert (found["sold_count"], found["min_price"]) == (1, Decimal("20.00"))
 
 
-def test_days_of_one_run_are_as_each_by_itself(database: Database) -> None:
+def test_days_of_one_run_are_as_each_by_itself(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     days = [TODAY + n * DAY for n in range(4)]
     for number, at in ((1, NOON), (2, NOON + DAY), (1, NOON + 3 * DAY), (3, NOON + 3 * DAY)):
         sold = [
@@ -302,6 +305,21 @@ def test_days_of_one_run_are_as_each_by_itself(database: Database) -> None:
     for wanted in days:
         build_days(database, [wanted], now=LATER)
     assert rows(database, t.price_snapshots) == together
+    # However few observations may be in memory: those of one snapshot always are.
+    counted = []
+    count = snapshots._count_observations
+
+    def counting(database: Database, items: Sequence[str]) -> int:
+        counted.append(count(database, items))
+        return counted[-1]
+
+    monkeypatch.setattr(snapshots, "_count_observations", counting)
+    for most in (1, 5):
+        monkeypatch.setattr(snapshots, "OBSERVATIONS_A_BATCH", most)
+        database.execute(sa.delete(t.price_snapshots))
+        build_days(database, days, now=LATER)
+        assert rows(database, t.price_snapshots) == together
+    assert max(counted) == 16
 
 
 def test_a_day_without_news_has_no_rows(database: Database) -> None:
