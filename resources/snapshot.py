@@ -16,13 +16,19 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from resources.database import AnySelect, Database
-from resources.sqlite_arrow import conform, packed_together, unpacked_text
+from resources.sqlite_arrow import (
+    columns_together,
+    conform,
+    packed_together,
+    uncolumned,
+    unpacked_text,
+)
 
 READERS = 8
 """Connections to SQLite at most: those of a pool are few."""
 
 PART_ROWS = 50_000
-"""Rows that SQLite gives as one text."""
+"""Rows that SQLite gives at a time."""
 
 
 T = TypeVar("T")
@@ -150,6 +156,10 @@ class _SqliteReader(Reader):
     def read_arrow(self, statement: AnySelect) -> pa.Table:
         schema = self._database.arrow_schema(statement)
         cursor = cast(Any, self._connection.connection.driver_connection).cursor()
+        cursor.execute(self._database.sql(columns_together(statement, schema)))
+        table = uncolumned(cursor.fetchone(), schema)
+        if table is not None:
+            return table
         cursor.execute(self._database.sql(packed_together(statement, schema)))
         (lines,) = cursor.fetchone()
         batches = [] if lines is None else [unpacked_text(lines, schema)]
