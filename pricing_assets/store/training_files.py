@@ -6,12 +6,14 @@ and the writer's settings and the rows of a group are pinned.
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import duckdb
-import pyarrow.parquet as pq
 
 from pricing_assets.core.changes import COMPARED, changes_sql, keyed, no_changes_sql
 from pricing_assets.core.croissant import croissant
@@ -38,14 +40,30 @@ PARQUET = (
 )
 """Settings of the Parquet writer; pinned, for the bytes to repeat."""
 
-NARROW = {
-    "item_id": ("CAST(item_id AS UUID)", "CAST(item_id AS VARCHAR)"),
-    "payload_sha256": ("unhex(payload_sha256)", "lower(hex(payload_sha256))"),
-}
-"""Columns that are carried through the sort as bytes, with how, and how they are text again.
+WIDE = {"UUID": "CAST({name} AS VARCHAR)", "BLOB": "lower(hex({name}))"}
+"""Types that columns are carried in, and how they are the text that the file has.
 
-Sorting 9,000,000 sales took 63 s of the processor with them as text, and 26 s so.
+Sorting 9,000,000 sales took 63 s of the processor with ids and hashes as text, and 26 s so.
 """
+
+WRITER = f"DuckDB {duckdb.__version__}"
+"""What makes the bytes of a Parquet file, beside its rows and our settings."""
+
+
+class RowSums(NamedTuple):
+    """Sums over the hashes of rows: those of two sets of rows add up to those of both."""
+
+    rows: int = 0
+    low: int = 0
+    high: int = 0
+
+    def __add__(self, other: "RowSums") -> "RowSums":  # type: ignore[override]
+        """Return the sums over the rows of both."""
+        return RowSums(self.rows + other.rows, self.low + other.low, self.high + other.high)
+
+    def sha256(self) -> str:
+        """Return the logical hash of the rows, whatever their order and their file."""
+        return hashlib.sha256(f"{self.rows}|{self.low}|{self.high}".encode()).hexdigest()
 
 
 class Earlier(Protocol):
@@ -65,6 +83,7 @@ def write_build(
     staging: Path,
     identity: Mapping[str, Any],
     *,
+    sales: Sequence["WrittenFile"],
     licences: Mapping[str, Mapping[str, Any]],
     agreements: Sequence[Mapping[str, Any]],
     before: Earlier | None,
@@ -73,9 +92,10 @@ def write_build(
     """Write a build into a directory and return its manifest.
 
     Args:
-        duck: Has the relations examples, sales, rejected, comps, verdicts and observations.
-        staging: An empty directory.
+        duck: Has the relations examples, rejected, comps, verdicts, tallies and versions.
+        staging: The build's directory, with its sales.
         identity: What the build follows from.
+        sales: The files of the sales, which are written.
         licences: Of all sources, by name.
         agreements: Of all sources that the build may have; kept are those that it has.
         before: The build that `changes` compares with.
@@ -85,33 +105,35 @@ def write_build(
         SchemaMismatch: The tables changed since the build before and their version did not.
     """
     _check_schema(before)
-    duck.execute(f"CREATE VIEW changes AS {_changes(before)}")
-    files: dict[str, Any] = {}
-    hashes: dict[str, str] = {}
+    relations = {"changes": f"({_changes(before)})"}
+    parts = {"sales": sales}
     for table in TABLES.values():
-        path = staging / f"{table.name}.parquet"
-        narrowed = [column.name for column in table.columns if column.name in NARROW]
-        rows = write_parquet(duck, table.name, table.order, path, narrowed)
-        _check_written(duck, path, table)
+        if table.name not in parts:
+            relation = relations.get(table.name, table.name)
+            parts[table.name] = [_write_table(duck, relation, table, staging)]
         # What follows reads the file: it is computed once, and the memory is left to the next.
-        duck.execute(f"CREATE OR REPLACE VIEW {table.name} AS FROM read_parquet('{path}')")
-        files[path.name] = file_entry(path, rows)
-        hashes[table.name] = row_hash(duck, f"read_parquet('{path}')")
+        files = [part.name for part in parts[table.name]]
+        duck.execute(f"CREATE OR REPLACE VIEW {table.name} AS FROM {rows_of(staging, files)}")
     found = facts(duck, staging, identity, month_before)
-    present = _present(duck)
+    present = {*found["sources"], *_sources(duck)}
+    sums = {name: sum((part.sums for part in parts[name]), RowSums()) for name in TABLES}
+    hashes = {name: sums[name].sha256() for name in TABLES}
+    entries = {part.name: part.entry for name in TABLES for part in parts[name]}
     manifest: dict[str, Any] = {
         **identity,
         "build_id": _build_id(identity, hashes),
-        "rows": {name: files[f"{name}.parquet"]["rows"] for name in TABLES},
+        "rows": {name: sums[name].rows for name in TABLES},
         **{name: found[name] for name in ("splits", "items_considered", "observations", "sources")},
         "agreements": [entry for entry in agreements if entry["source"] in present],
         "licences": {name: licences.get(name, {}) for name in found["sources"]},
+        "writer": WRITER,
         "before": before and {key: before.manifest[key] for key in ("build_id", "month", "as_of")},
         "tables": {
             table.name: {
                 "meaning": table.meaning,
                 "order": list(table.order),
                 "row_hash": hashes[table.name],
+                "files": [part.name for part in parts[table.name]],
                 "columns": [
                     {"name": c.name, "type": c.type, "role": c.role, "meaning": c.meaning}
                     for c in table.columns
@@ -119,7 +141,7 @@ def write_build(
             }
             for table in TABLES.values()
         },
-        "files": files,
+        "files": entries,
     }
     for name, text in (
         ("card.md", card(manifest, found)),
@@ -127,67 +149,193 @@ def write_build(
         ("croissant.json", json.dumps(croissant(manifest), indent=2) + "\n"),
     ):
         (staging / name).write_text(text, encoding="utf-8")
-        files[name] = file_entry(staging / name)
+        entries[name] = file_entry(staging / name)
     (staging / "facts.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
-    files["facts.json"] = file_entry(staging / "facts.json")
+    entries["facts.json"] = file_entry(staging / "facts.json")
     (staging / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
     _write_duckdb(staging / "training_set.duckdb", staging, manifest)
     return manifest
 
 
-def _present(duck: duckdb.DuckDBPyConnection) -> set[str]:
-    """Return the sources that the build has anything of."""
-    query = "SELECT source FROM observations UNION SELECT source FROM versions"
-    return {source for (source,) in duck.execute(query).fetchall()}
+def _sources(duck: duckdb.DuckDBPyConnection) -> set[str]:
+    """Return the sources of the metadata that the build could use."""
+    rows = duck.execute("SELECT DISTINCT source FROM versions").fetchall()
+    return {source for (source,) in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFile:
+    """A Parquet file of a build: its name, what the manifest says of it, the sums of its rows."""
+
+    name: str
+    entry: dict[str, Any]
+    sums: RowSums
+
+
+def _write_table(
+    duck: duckdb.DuckDBPyConnection, relation: str, table: Table, staging: Path
+) -> WrittenFile:
+    path = staging / table.file_of()
+    write_parquet(duck, relation, table.order, path)
+    check_written(duck, path, table)
+    sums = row_sums(duck, f"read_parquet('{path}')")
+    return WrittenFile(path.name, parquet_entry(path, sums), sums)
+
+
+def write_buckets(
+    duck: duckdb.DuckDBPyConnection,
+    relation: str,
+    table: Table,
+    staging: Path,
+    there: Earlier | None,
+) -> list[WrittenFile]:
+    """Write a file of each bucket that a relation has rows of; link one that is there already.
+
+    Args:
+        relation: Rows of the table, and their `bucket`.
+        staging: The build's directory.
+        there: A build whose files would be the same where their rows are.
+    """
+    (staging / table.name).mkdir(exist_ok=True)
+    files, last = [], None
+    for bucket, sums in bucket_sums(duck, relation):
+        name = table.file_of(bucket)
+        path = staging / name
+        entry = there and _linked(there, path, name, sums)
+        if not entry:
+            rows = f"(SELECT * EXCLUDE (bucket) FROM {relation} WHERE bucket = {bucket})"
+            write_parquet(duck, rows, table.order, path)
+            entry, last = parquet_entry(path, sums), path
+        files.append(WrittenFile(name, entry, sums))
+    if last is not None:  # one statement wrote them all
+        check_written(duck, last, table)
+    return files
+
+
+def write_no_rows(
+    duck: duckdb.DuckDBPyConnection, relation: str, table: Table, staging: Path
+) -> WrittenFile:
+    """Write the first bucket's file of a relation without rows: a table has one at least."""
+    path = staging / table.file_of()
+    write_parquet(duck, f"(SELECT * EXCLUDE (bucket) FROM {relation} LIMIT 0)", table.order, path)
+    return WrittenFile(table.file_of(), parquet_entry(path, RowSums()), RowSums())
+
+
+def _linked(there: Earlier, path: Path, name: str, sums: RowSums) -> dict[str, Any] | None:
+    """Link the file of an earlier build that has these rows; None where it has not."""
+    entry: dict[str, Any] = there.manifest["files"].get(name, {})
+    if entry.get("row_hash") != sums.sha256():
+        return None
+    try:
+        link_or_copy(there.path / name, path)
+    except FileNotFoundError:
+        return None  # a build that came between took it away
+    if _sha256(path) != entry["sha256"]:
+        path.unlink()
+        return None
+    return entry
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file a second name; where the file system has no links, copy it."""
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def write_parquet(
-    duck: duckdb.DuckDBPyConnection,
-    relation: str,
-    order: Sequence[str],
-    path: Path,
-    narrowed: Collection[str] = (),
-) -> int:
-    """Write a relation in a total order of its rows; return their number.
+    duck: duckdb.DuckDBPyConnection, relation: str, order: Sequence[str], path: Path
+) -> None:
+    """Write a relation in a total order of its rows.
 
     Args:
-        narrowed: Columns of `NARROW` that it has.
+        relation: Its ids may be UUIDs, and its hashes bytes: see `WIDE`.
     """
-    narrow = _replaced({name: NARROW[name][0] for name in narrowed})
-    wide = _replaced({name: NARROW[name][1] for name in narrowed})
+    wide = ", ".join(
+        f"{_wide(name, kind)} AS {_quoted(name)}" for name, kind in _described(duck, relation)
+    )
     # Statistics of what the rows come from would decide which columns are declared never null.
     duck.execute("SET disabled_optimizers = 'statistics_propagation'")
     duck.execute(
-        f"COPY (SELECT *{wide} FROM (SELECT *{narrow} FROM {relation} "
-        f"ORDER BY {', '.join(order)})) TO '{path}' ({PARQUET})"
+        f"COPY (SELECT {wide} FROM (FROM {relation} ORDER BY {', '.join(order)})) "
+        f"TO '{path}' ({PARQUET})"
     )
     duck.execute("RESET disabled_optimizers")
-    return int(pq.read_metadata(path).num_rows)
 
 
-def _replaced(expressions: Mapping[str, str]) -> str:
-    replaced = ", ".join(f"{expression} AS {name}" for name, expression in expressions.items())
-    return f" REPLACE ({replaced})" if replaced else ""
+def row_sums(duck: duckdb.DuckDBPyConnection, relation: str) -> RowSums:
+    """Return the sums that make a relation's logical hash.
 
-
-def row_hash(duck: duckdb.DuckDBPyConnection, relation: str) -> str:
-    """Return the logical hash of a relation's rows, whatever their order and their file.
-
-    SHA-256 over the number of rows and the sums of the two halves of each row's MD5: whole
-    numbers, which add up to the same in any order and on any number of threads.
+    A row's hash is the MD5 of its values in the order of the columns: of a text its length in
+    bytes, a colon and itself; of another value its text (of a moment the microseconds since
+    1970) and a semicolon. Of NULL there is only the colon or the semicolon. So no two rows have
+    one text. The sums are those of the lower and the upper half of the hashes: whole numbers,
+    which add up to the same in any order and on any number of threads.
     """
-    ((count, low, high),) = duck.execute(
-        "SELECT count(*), sum(CAST(h & 18446744073709551615 AS HUGEINT)), "
+    found = _sums(duck, relation, _described(duck, relation), "0")
+    return found[0][1] if found else RowSums()
+
+
+def bucket_sums(duck: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[int, RowSums]]:
+    """Return the `row_sums` of every bucket of a relation, without the column `bucket`."""
+    columns = [(name, kind) for name, kind in _described(duck, relation) if name != "bucket"]
+    return _sums(duck, relation, columns, "bucket")
+
+
+def _sums(
+    duck: duckdb.DuckDBPyConnection,
+    relation: str,
+    columns: Sequence[tuple[str, str]],
+    bucket: str,
+) -> list[tuple[int, RowSums]]:
+    text = ", ".join(_hashed(name, kind) for name, kind in columns)
+    rows = duck.execute(
+        "SELECT bucket, count(*), sum(CAST(h & 18446744073709551615 AS HUGEINT)), "
         "sum(CAST(h >> 64 AS HUGEINT)) "
-        f"FROM (SELECT md5_number(CAST(to_json(r) AS VARCHAR)) AS h FROM {relation} r)"
+        f"FROM (SELECT {bucket} AS bucket, md5_number(concat({text})) AS h FROM {relation}) "
+        "GROUP BY bucket ORDER BY bucket"
     ).fetchall()
-    return hashlib.sha256(f"{count}|{low or 0}|{high or 0}".encode()).hexdigest()
+    return [(number, RowSums(*sums)) for number, *sums in rows]
 
 
-def file_entry(path: Path, rows: int | None = None) -> dict[str, Any]:
+def _hashed(name: str, kind: str) -> str:
+    if kind == "TIMESTAMP WITH TIME ZONE":
+        return f"epoch_us({_quoted(name)}), ';'"
+    if kind in ("VARCHAR", *WIDE):
+        return f"strlen({_wide(name, kind)}), ':', {_wide(name, kind)}"
+    return f"{_quoted(name)}, ';'"
+
+
+def _wide(name: str, kind: str) -> str:
+    return WIDE.get(kind, "{name}").format(name=_quoted(name))
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+def _described(duck: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[str, str]]:
+    rows = duck.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+    return [(name, kind) for name, kind, *_ in rows]
+
+
+def parquet_entry(path: Path, sums: RowSums) -> dict[str, Any]:
+    """Return what a manifest says of a Parquet file."""
+    return {**file_entry(path), "rows": sums.rows, "row_hash": sums.sha256()}
+
+
+def file_entry(path: Path) -> dict[str, Any]:
     """Return what a manifest says of a file."""
-    entry = {"sha256": _sha256(path), "bytes": path.stat().st_size}
-    return entry if rows is None else {**entry, "rows": rows}
+    return {"sha256": _sha256(path), "bytes": path.stat().st_size}
+
+
+def rows_of(directory: Path, files: Sequence[str]) -> str:
+    """Return the DuckDB relation of the rows of some Parquet files."""
+    listed = ", ".join(f"'{directory / name}'" for name in files)
+    return f"read_parquet([{listed}])"
 
 
 def file_problems(directory: Path, manifest: Mapping[str, Any]) -> list[str]:
@@ -222,13 +370,13 @@ def _check_schema(before: Earlier | None) -> None:
         )
 
 
-def _check_written(duck: duckdb.DuckDBPyConnection, path: Path, table: Table) -> None:
-    written = [
-        (name, kind)
-        for name, kind, *_ in duck.execute(
-            f"DESCRIBE SELECT * FROM read_parquet('{path}')"
-        ).fetchall()
-    ]
+def check_written(duck: duckdb.DuckDBPyConnection, path: Path, table: Table) -> None:
+    """Hold that a file has the columns that its table declares.
+
+    Raises:
+        SchemaMismatch: It has not.
+    """
+    written = _described(duck, f"read_parquet('{path}')")
     kinds = ", ".join(f"typeof(CAST(NULL AS {c.type}))" for c in table.columns)
     names = [c.name for c in table.columns]
     declared = list(zip(names, duck.execute(f"SELECT {kinds}").fetchall()[0], strict=True))
