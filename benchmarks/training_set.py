@@ -16,9 +16,9 @@ from pricing_assets.core.periods import month_end
 from pricing_assets.core.training import BUCKETS, REPEATABLE, TABLES
 from pricing_assets.schema import tables as t
 from pricing_assets.store.market import reverted_merges
-from pricing_assets.store.training_files import row_sums, write_parquet
 from pricing_assets.store.training_licences import licensed
 from pricing_assets.store.training_observations import copied_observations
+from pricing_assets.store.training_parquet import row_sums, write_parquet
 from pricing_assets.store.training_sales import observed_by_bucket
 from pricing_assets.store.training_set import build_month, observe, read_known
 from pricing_assets.store.training_tables import derive, weigh

@@ -21,7 +21,7 @@ from pricing_assets.core.gate import POLICIES, tier_sql
 from pricing_assets.core.training import EXAMPLES
 
 if TYPE_CHECKING:
-    from pricing_assets.store.training_files import Earlier
+    from pricing_assets.store.training_parquet import Earlier
 
 LABEL_EDGES = (0, 5, 10, 15, 20, 30, 50, 100, 200, 500)
 COUNT_EDGES = (0, 8, 12, 16, 20, 30, 50, 100)

@@ -2,7 +2,7 @@
 
 from pricing_assets.core.leakage import RULES
 from pricing_assets.core.training import files_of_manifest
-from pricing_assets.store.training_files import rows_of
+from pricing_assets.store.training_parquet import rows_of
 from pricing_assets.store.training_places import Build
 from resources.compute import duckdb_connection
 

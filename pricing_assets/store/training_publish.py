@@ -6,7 +6,7 @@ import fsspec
 import fsspec.core
 
 from pricing_assets.core.training import POINTER, pointer_text
-from pricing_assets.store.training_files import file_problems
+from pricing_assets.store.training_parquet import file_problems
 from pricing_assets.store.training_places import Build
 
 

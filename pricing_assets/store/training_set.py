@@ -2,8 +2,8 @@
 
 Here is what is read. Beside it: `training_observations` (the copies that most of it is read
 from), `training_inputs` (what a build depends on), `training_sales` (the observations, some items
-at a time), `training_tables` (how the tables follow from what was known), `training_files`
-(writing), `training_places` (showing and finding builds),
+at a time), `training_tables` (how the tables follow from what was known), `training_files` and
+`training_parquet` (writing), `training_places` (showing and finding builds),
 `training_facts` (what the card says).
 """
 
@@ -25,14 +25,7 @@ from pricing_assets.core.periods import as_of, month_end
 from pricing_assets.core.training import SCHEMA_VERSION, TABLES
 from pricing_assets.schema import tables as t
 from pricing_assets.store.market import reverted_merges
-from pricing_assets.store.training_files import (
-    WRITER,
-    Earlier,
-    WrittenFile,
-    write_buckets,
-    write_build,
-    write_no_rows,
-)
+from pricing_assets.store.training_files import write_build
 from pricing_assets.store.training_inputs import (
     Observed,
     code_fingerprint,
@@ -48,6 +41,13 @@ from pricing_assets.store.training_licences import (
     why_nothing,
 )
 from pricing_assets.store.training_observations import copied_observations, usable_sql
+from pricing_assets.store.training_parquet import (
+    WRITER,
+    Earlier,
+    WrittenFile,
+    write_buckets,
+    write_no_rows,
+)
 from pricing_assets.store.training_places import (
     Build,
     build_before,
@@ -68,7 +68,7 @@ COPIES = ".observations"
 
 
 MEMORY_LIMIT = "3GiB"
-"""Memory that DuckDB may hold for a build: the sales are sorted in it."""
+"""Memory that DuckDB may hold for a build: what is known of all items is in it."""
 
 
 class NothingToBuild(RuntimeError):

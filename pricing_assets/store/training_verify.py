@@ -28,8 +28,8 @@ from pricing_assets.store.market import (
     observed_as_of,
     reverted_merges,
 )
-from pricing_assets.store.training_files import RowSums, file_problems, row_sums, rows_of
 from pricing_assets.store.training_observations import VARIANT
+from pricing_assets.store.training_parquet import RowSums, file_problems, row_sums, rows_of
 from pricing_assets.store.training_places import Build
 from resources.compute import duckdb_connection
 from resources.database import Database

@@ -6,8 +6,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pricing_assets.store import training_files
-from pricing_assets.store.training_files import row_sums, write_parquet
+from pricing_assets.store import training_parquet
+from pricing_assets.store.training_parquet import row_sums, write_parquet
 from resources.compute import duckdb_connection
 
 ROWS = 20_000
@@ -17,8 +17,8 @@ GROUP = 2_048
 
 @pytest.fixture(autouse=True)
 def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = training_files.PARQUET.replace("131072", str(GROUP))
-    monkeypatch.setattr(training_files, "PARQUET", settings)
+    settings = training_parquet.PARQUET.replace("131072", str(GROUP))
+    monkeypatch.setattr(training_parquet, "PARQUET", settings)
 
 
 def written(path: Path, threads: int, relation: str) -> bytes:
