@@ -91,8 +91,8 @@ def weigh(duck: duckdb.DuckDBPyConnection, policy: str, at: datetime) -> None:
         + " UNION ALL ".join(gate.verdict_sql("weighed", COPY) for gate in POLICIES.values())
     )
     duck.execute(
-        "CREATE OR REPLACE TABLE passed AS SELECT weighed.*, score FROM weighed "
-        f"JOIN judged USING ({COPY}) WHERE policy = '{policy}' AND passed"
+        f"CREATE OR REPLACE TABLE passed AS SELECT {COPY}, score FROM judged "
+        f"WHERE policy = '{policy}' AND passed"
     )
     # Each body once a copy before their names are joined: most comps share one.
     bodies = (
@@ -154,7 +154,8 @@ def _derive_examples(duck: duckdb.DuckDBPyConnection, moment: str) -> None:
         },
     }
     duck.execute(
-        f"CREATE VIEW examples AS SELECT {_columns(EXAMPLES, expressions, 'd')} FROM admitted a "
+        f"CREATE VIEW examples AS SELECT {_columns(EXAMPLES, expressions, 'd')} FROM "
+        f"(FROM admitted JOIN comps USING ({COPY})) a "
         "JOIN sides w ON w.item_id = a.item_id "
         "JOIN bodies b ON b.item_id = a.item_id AND b.variant = a.variant "
         "LEFT JOIN described d ON d.item_id = a.item_id"
