@@ -20,7 +20,8 @@ from binascii import unhexlify
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from functools import partial
+from functools import partial, reduce
+from operator import add
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -213,16 +214,15 @@ def _fingerprint(reader: Reader, within: sa.ColumnElement[bool]) -> str | None:
         """Sum a number as a whole one: a sum of floats depends on the order of its rows."""
         return of.sum(sa.cast(column * scale, sa.BigInteger()))
 
+    lengths = [of.length(x) for x in (c.kind, c.source, c.source_listing_id, VARIANT)]
     statement = sa.select(
-        of.count(),
-        *(of.sum(of.length(x)) for x in (c.kind, c.source, c.source_listing_id)),
-        *(end(x) for x in (c.item_id, c.payload_sha256) for end in (of.min, of.max)),
+        *(of.count(), of.sum(reduce(add, lengths))),
+        *(of.min(c.item_id), of.min(c.payload_sha256)),
         *(of.count(c.price_usd), whole(c.price_usd, 100)),
         whole(c.match_confidence, MILLIONTHS),
         *(of.min(c.observed_at), of.max(c.observed_at)),
         *(of.count(c.sold_at), of.min(c.sold_at), of.max(c.sold_at)),
         *(of.count(c.superseded_at), of.min(c.superseded_at), of.max(c.superseded_at)),
-        of.sum(of.length(VARIANT)),
     ).where(within)
     (found,) = reader.rows(statement)
     if found[0] == 0:
