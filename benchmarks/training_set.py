@@ -143,7 +143,7 @@ def duckdb_alone(place: Place) -> Found:
                 duck.execute(f"CREATE VIEW {relation} AS FROM read_parquet('{paths}')")
             place_items(duck)
             for first, last in observed_by_bucket(duck, reverted):
-                weigh(duck, "v1", AS_OF)
+                weigh(duck, "v1", AS_OF, first, last)
                 for bucket in range(first, last + 1):
                     rows = f"(SELECT * EXCLUDE (bucket) FROM sold WHERE bucket = {bucket})"
                     _copy(duck, rows, "sales", made, bucket)

@@ -197,8 +197,8 @@ def derive_tables(
     """
     place(duck)
     table, written = TABLES["sales"], []
-    for _ in observed_by_bucket(duck, reverted):
-        weigh(duck, policy, at)
+    for first, last in observed_by_bucket(duck, reverted):
+        weigh(duck, policy, at, first, last)
         written += write_buckets(duck, "sold", table, staging, there)
     written = written or [write_no_rows(duck, "sold", table, staging)]
     derive(duck, policy, at)

@@ -66,7 +66,9 @@ def place(duck: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def weigh(duck: duckdb.DuckDBPyConnection, policy: str, at: datetime) -> None:
+def weigh(
+    duck: duckdb.DuckDBPyConnection, policy: str, at: datetime, first: int, last: int
+) -> None:
     """Add what follows from the observations of some buckets, and make their sales `sold`.
 
     That is added to `comps`, the statistics and the evidence of every copy with observations,
@@ -77,6 +79,8 @@ def weigh(duck: duckdb.DuckDBPyConnection, policy: str, at: datetime) -> None:
         duck: Has `sides`, and all observations of some buckets of items as `observations`.
         policy: Name of the gate's policy.
         at: The as-of.
+        first: The first of the buckets.
+        last: The last one.
     """
     comps = comps_sql(
         "observations",
@@ -109,7 +113,8 @@ def weigh(duck: duckdb.DuckDBPyConnection, policy: str, at: datetime) -> None:
     ):
         duck.execute(f"CREATE TABLE IF NOT EXISTS {table} AS FROM ({rows}) LIMIT 0")
         duck.execute(f"INSERT INTO {table} {rows}")
-    duck.execute(f"CREATE OR REPLACE TABLE sold AS {_sales_sql(_moment(at))}")
+    items = f"(FROM sides WHERE bucket BETWEEN {first} AND {last})"
+    duck.execute(f"CREATE OR REPLACE TABLE sold AS {_sales_sql(items, _moment(at))}")
 
 
 def derive(duck: duckdb.DuckDBPyConnection, policy: str, at: datetime) -> None:
@@ -162,8 +167,8 @@ def _derive_examples(duck: duckdb.DuckDBPyConnection, moment: str) -> None:
     )
 
 
-def _sales_sql(moment: str) -> str:
-    """Return the statement of `sales` with the bucket of each."""
+def _sales_sql(items: str, moment: str) -> str:
+    """Return the statement of the sales of some items, with the bucket of each."""
     expressions = {
         "category": "w.category",
         "natural_key": "w.natural_key",
@@ -176,7 +181,7 @@ def _sales_sql(moment: str) -> str:
     }
     return (
         f"SELECT {_columns(SALES, expressions, 'o')}, o.bucket FROM observations o "
-        "JOIN sides w ON w.item_id = o.item_id AND w.bucket = o.bucket "
+        f"JOIN {items} w ON w.item_id = o.item_id "
         "LEFT JOIN passed a ON a.item_id = o.item_id AND a.variant = o.variant "
         "WHERE o.kind = 'sold'"
     )
