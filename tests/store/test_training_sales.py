@@ -4,7 +4,6 @@ import errno
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
@@ -12,7 +11,9 @@ import pytest
 from pricing_assets.core.training import BUCKETS, bucket_sql
 from pricing_assets.loading import load_training_set
 from pricing_assets.store import training_sales
-from pricing_assets.store.training_places import Build, shown
+from pricing_assets.store.training_parquet import WRITER
+from pricing_assets.store.training_places import Build
+from pricing_assets.store.training_set import _same_writer
 from pricing_assets.store.training_verify import content_problems
 from resources.database import Database
 from tests.conftest import DatabaseUrl
@@ -90,18 +91,13 @@ def test_a_damaged_file_is_written_and_not_linked(filled: Database, tmp_path: Pa
 
 
 @pytest.mark.parametrize("differs", ["code_sha256", "writer", "schema_version"])
-def test_what_another_code_or_writer_wrote_is_not_linked(
-    filled: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, differs: str
-) -> None:
-    before = inodes(build(filled, tmp_path, at=NOON))
-    learn_more(filled)
-
-    def other(*place: Any) -> Build | None:
-        found = shown(*place)
-        return found and Build(found.path, {**found.manifest, differs: "2.9"})
-
-    monkeypatch.setattr("pricing_assets.store.training_set.shown", other)
-    assert not inodes(build(filled, tmp_path, at=NOON)).items() & before.items()
+def test_what_another_code_or_writer_wrote_is_not_linked(tmp_path: Path, differs: str) -> None:
+    identity = {"code_sha256": "c", "schema_version": "3.0"}
+    manifest = {**identity, "writer": WRITER}
+    there = Build(tmp_path, manifest)
+    assert _same_writer(there, identity) is there
+    assert _same_writer(Build(tmp_path, {**manifest, differs: "other"}), identity) is None
+    assert _same_writer(None, identity) is None
 
 
 def test_where_files_cannot_be_linked_they_are_copied(
