@@ -13,14 +13,16 @@ import sqlalchemy as sa
 from benchmarks.running import Found, Place, Stopwatch
 from benchmarks.synthetic import NOW, load, load_items, new_database, settle
 from pricing_assets.core.periods import month_end
-from pricing_assets.core.training import REPEATABLE, TABLES
+from pricing_assets.core.training import BUCKETS, REPEATABLE, TABLES
 from pricing_assets.schema import tables as t
 from pricing_assets.store.market import reverted_merges
-from pricing_assets.store.training_files import PARQUET, row_hash
 from pricing_assets.store.training_licences import licensed
 from pricing_assets.store.training_observations import copied_observations
-from pricing_assets.store.training_set import build_month, count_once, observe, read_known
-from pricing_assets.store.training_tables import derive
+from pricing_assets.store.training_parquet import row_sums, write_parquet
+from pricing_assets.store.training_sales import observed_by_bucket
+from pricing_assets.store.training_set import build_month, observe, read_known
+from pricing_assets.store.training_tables import derive, weigh
+from pricing_assets.store.training_tables import place as place_items
 from resources.compute import duckdb_connection
 from resources.database import Database
 from resources.snapshot import snapshot
@@ -99,7 +101,7 @@ def ours(place: Place) -> Found:
                 database, MONTH, directory, now=NOW, policy="v1", sandbox=True, run_id="bench"
             )
         seconds.append(watch.seconds)
-    size = sum(path.stat().st_size for path in build.path.iterdir())
+    size = sum(path.stat().st_size for path in build.path.rglob("*") if path.is_file())
     return Found(
         seconds[0],
         {table: build.manifest["tables"][table]["row_hash"] for table in REPEATABLE},
@@ -131,24 +133,36 @@ def duckdb_alone(place: Place) -> Found:
     """Make the same tables by DuckDB alone: the same statements over Parquet, and COPY."""
     with duckdb_connection() as duck:
         _export(duck, Database(place.url), place.directory)
-    made = {table: place.directory / f"{table}.parquet" for table in REPEATABLE}
+    made = place.directory / "made"
+    (made / "sales").mkdir(parents=True)
     reverted = Database(place.url).read_arrow(reverted_merges(AS_OF))
     with duckdb_connection() as duck:
         with Stopwatch() as watch:
             for relation in RELATIONS:
-                path = place.directory / f"known_{relation}.parquet"
-                duck.execute(f"CREATE VIEW {relation} AS FROM read_parquet('{path}')")
-            count_once(duck, reverted)
+                paths = place.directory / "known" / relation / "*.parquet"
+                duck.execute(f"CREATE VIEW {relation} AS FROM read_parquet('{paths}')")
+            place_items(duck)
+            for first, last in observed_by_bucket(duck, reverted):
+                weigh(duck, "v1", AS_OF, first, last)
+                for bucket in range(first, last + 1):
+                    rows = f"(SELECT * EXCLUDE (bucket) FROM sold WHERE bucket = {bucket})"
+                    _copy(duck, rows, "sales", made, bucket)
             derive(duck, "v1", AS_OF)
-            for table, path in made.items():
-                order = ", ".join(TABLES[table].order)
-                duck.execute(
-                    f"COPY (SELECT * FROM {table} ORDER BY {order}) TO '{path}' ({PARQUET})"
-                )
-        return Found(
-            watch.seconds,
-            {table: row_hash(duck, f"read_parquet('{path}')") for table, path in made.items()},
-        )
+            for table in ("examples", "rejected"):
+                _copy(duck, table, table, made)
+        files = {table: f"{table}/*" if TABLES[table].bucketed else table for table in REPEATABLE}
+        hashes = {
+            table: row_sums(duck, f"read_parquet('{made / name}.parquet')").sha256()
+            for table, name in files.items()
+        }
+        return Found(watch.seconds, hashes)
+
+
+def _copy(
+    duck: duckdb.DuckDBPyConnection, rows: str, table: str, directory: Path, bucket: int = 0
+) -> None:
+    declared = TABLES[table]
+    write_parquet(duck, rows, declared.order, directory / declared.file_of(bucket))
 
 
 def _export(duck: duckdb.DuckDBPyConnection, database: Database, directory: Path) -> None:
@@ -158,8 +172,15 @@ def _export(duck: duckdb.DuckDBPyConnection, database: Database, directory: Path
         snapshot(database) as known,
         copied_observations(duck, known, directory / "copies"),
     ):
-        observe(duck, AS_OF, by, database.read_arrow(reverted_merges(AS_OF)))
-        read_known(duck, known, AS_OF, by, [])
+        observe(duck, AS_OF, by)
+        read_known(duck, known, AS_OF, by)
         for relation in RELATIONS:
-            path = directory / f"known_{relation}.parquet"
-            duck.execute(f"COPY {relation} TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
+            path = directory / "known" / relation
+            path.mkdir(parents=True)
+            parts = BUCKETS if relation == "allowed" else 1
+            for part in range(parts):
+                rows = f"FROM allowed WHERE bucket = {part}" if parts > 1 else f"FROM {relation}"
+                duck.execute(
+                    f"COPY ({rows}) TO '{path / f'{part:02}.parquet'}' "
+                    "(FORMAT parquet, COMPRESSION zstd)"
+                )

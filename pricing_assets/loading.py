@@ -11,7 +11,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
-from pricing_assets.core.training import POINTER, SPLITS, SchemaMismatch, check_readable
+from pricing_assets.core.training import (
+    POINTER,
+    SPLITS,
+    SchemaMismatch,
+    check_readable,
+    files_of_manifest,
+)
 from resources.settings import Settings
 
 if TYPE_CHECKING:
@@ -204,11 +210,24 @@ def _manifest(place: _Place, month: str, build_id: str | None) -> dict[str, Any]
 
 
 def _verified_rows(place: _Place, manifest: Mapping[str, Any], table: str, month: str) -> Any:
+    import pyarrow as pa
+
+    files = files_of_manifest(manifest, table)
+    rows = pa.concat_tables(_verified_file(place, manifest, name, month) for name in files)
+    declared = [column["name"] for column in manifest["tables"][table]["columns"]]
+    if rows.column_names != declared:
+        raise TrainingSetError(
+            f"{place.name}: {table} has the columns {rows.column_names} and its manifest declares "
+            f"{declared}: build it again"
+        )
+    return rows
+
+
+def _verified_file(place: _Place, manifest: Mapping[str, Any], name: str, month: str) -> Any:
     import io
 
     import pyarrow.parquet as pq
 
-    name = f"{table}.parquet"
     content = place.read(name)
     wrong = "is missing"
     if content is not None:
@@ -220,14 +239,7 @@ def _verified_rows(place: _Place, manifest: Mapping[str, Any], table: str, month
             f"{place.name}/{name} {wrong}: build it again with "
             f"'pricing training-set build --month {month}'"
         )
-    rows = pq.read_table(io.BytesIO(content))
-    declared = [column["name"] for column in manifest["tables"][table]["columns"]]
-    if rows.column_names != declared:
-        raise TrainingSetError(
-            f"{place.name}/{name} has the columns {rows.column_names} and its manifest declares "
-            f"{declared}: build it again"
-        )
-    return rows
+    return pq.read_table(io.BytesIO(content))
 
 
 def _chosen(rows: Any, split: str | None, category: str | None, table: str) -> Any:

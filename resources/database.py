@@ -29,7 +29,6 @@ from resources.sqlite_arrow import (
     conform,
     fetched,
     packed,
-    packed_together,
     read_together,
     unpacked,
 )
@@ -247,16 +246,15 @@ class Database:
         return pa.Table.from_batches(batches, schema=self.arrow_schema(statement))
 
     def read_at_once(self, statement: AnySelect) -> pa.Table:
-        """Return what `read_arrow` does, a third faster on SQLite, which makes it one text.
+        """Return what `read_arrow` does, in half the time on SQLite, which makes texts of it.
 
-        That holds 1 GB, and neither floats nor bytes.
+        Each holds 1 GB, and neither floats nor bytes.
         """
         if self.dialect == "postgresql":
             return self.read_arrow(statement)
         with self.connect() as connection:
-            schema = self.arrow_schema(statement)
-            text = self.sql(packed_together(statement, schema))
-            return read_together(connection.connection.driver_connection, text, schema)
+            driver = connection.connection.driver_connection
+            return read_together(driver, statement, self.arrow_schema(statement), self.sql)
 
     def arrow_schema(self, statement: AnySelect) -> pa.Schema:
         """Return the Arrow schema that `read_arrow` gives for a select."""

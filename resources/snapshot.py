@@ -16,13 +16,13 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from resources.database import AnySelect, Database
-from resources.sqlite_arrow import conform, packed_together, read_together
+from resources.sqlite_arrow import conform, read_together
 
 READERS = 8
 """Connections to SQLite at most: those of a pool are few."""
 
 PART_ROWS = 50_000
-"""Rows that SQLite gives as one text."""
+"""Rows that SQLite gives at a time."""
 
 
 T = TypeVar("T")
@@ -149,8 +149,8 @@ class _SqliteReader(Reader):
 
     def read_arrow(self, statement: AnySelect) -> pa.Table:
         schema = self._database.arrow_schema(statement)
-        text = self._database.sql(packed_together(statement, schema))
-        return read_together(self._connection.connection.driver_connection, text, schema)
+        connection = self._connection.connection.driver_connection
+        return read_together(connection, statement, schema, self._database.sql)
 
 
 def _sqlite_readers(database: Database, stack: ExitStack, count: int) -> list[Reader]:

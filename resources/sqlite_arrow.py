@@ -1,11 +1,13 @@
 """Rows of SQLite as Arrow.
 
-SQLite packs a row into one JSON array, which Arrow's CSV reader takes apart: half the time of
-making one Python object for every value and reading those.
+SQLite packs a row into one JSON array, or the values of a column into one text, which Arrow's
+CSV reader takes apart: half the time, or a third, of making one Python object for every value
+and reading those.
 """
 
 import json
 import re
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,15 @@ FETCHED_ROWS = 200
 
 Reading 1,000,000 rows of 18 columns took a quarter longer with 5,000.
 """
+
+_NULL = "\x1f"
+"""A line of a column's text that is null."""
+
+_NO_LINE = (b"\r", b"\x1e")
+"""What a CSV reader would end a line or a value at, beside the end of the line that is ours."""
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""A CSV reader takes it for no part of the first value."""
 
 LONGEST_UNITS = 18
 """Digits of an amount that a 64-bit integer holds, whichever they are."""
@@ -51,12 +62,99 @@ def packed_together(statement: "AnySelect", schema: pa.Schema) -> "AnySelect":
     array, beside = _packed_row(statement, schema)
     if beside:
         raise ValueError(f"{', '.join(c.name for c in beside)}: not exact in a text")
-    return sa.select(sa.cast(sa.func.group_concat(array, "\n"), sa.LargeBinary()))
+    return sa.select(_one_text(array))
 
 
-def read_together(connection: Any, packed_rows: str, schema: pa.Schema) -> pa.Table:
-    """Return the rows of the text of `packed_together`, by a connection of the driver."""
-    ((lines,),) = connection.execute(packed_rows).fetchall()
+def columns_together(statement: "AnySelect", schema: pa.Schema) -> "AnySelect":
+    """Return a select of one text a column: the values of all rows, one a line.
+
+    Two thirds of the time of `packed_together`. Before the texts come the number of rows and
+    that of the known values of each column whose nulls could be mistaken for a text. See
+    `uncolumned`.
+
+    Raises:
+        ValueError: A column is of a type that a text cannot hold.
+    """
+    rows = statement.subquery("rows")
+    texts: list[sa.ColumnElement[Any]] = []
+    known: list[sa.ColumnElement[Any]] = []
+    for origin, column, field in zip(statement.selected_columns, rows.columns, schema, strict=True):
+        if not is_packed(field):
+            raise ValueError(f"{field.name}: not exact in a text")
+        value = _as_units(column, field)
+        if getattr(origin, "nullable", True):
+            value = sa.func.ifnull(sa.type_coerce(value, sa.Text()), sa.literal(_NULL))
+            known.append(sa.func.count(column))
+        else:
+            known.append(sa.func.count())
+        texts.append(_one_text(value))
+    return sa.select(sa.func.count(), *known, *texts)
+
+
+def uncolumned(found: Sequence[Any], schema: pa.Schema) -> pa.Table | None:
+    """Return the rows of `columns_together`; None where a text has an end of a line in it."""
+    rows, known, texts = found[0], found[1 : len(schema) + 1], found[len(schema) + 1 :]
+    if rows == 0:
+        return schema.empty_table()
+    columns = []
+    for field, count, text in zip(schema, known, texts, strict=True):
+        if (
+            text.count(b"\n") != rows - 1
+            or any(sign in text for sign in _NO_LINE)
+            or text.startswith(_BYTE_ORDER_MARK)
+        ):
+            return None
+        column = _of_packed(_lines(text, _packed_type(field)), field)
+        if column.null_count != rows - count:
+            return None  # a text is what stands for null
+        columns.append(column.cast(field.type))
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _lines(text: bytes, kind: pa.DataType) -> pa.Array:
+    """Return the lines of a text as values."""
+    lines = text + b"\n"  # without an end the last line is none where it is empty
+    table = pa_csv.read_csv(
+        pa.py_buffer(lines),
+        pa_csv.ReadOptions(column_names=["line"], use_threads=False, block_size=len(lines) + 1),
+        pa_csv.ParseOptions(delimiter="\x1e", quote_char=False, ignore_empty_lines=False),
+        pa_csv.ConvertOptions(
+            column_types={"line": kind}, null_values=[_NULL], strings_can_be_null=True
+        ),
+    )
+    return table["line"].combine_chunks()
+
+
+def _one_text(value: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    return sa.cast(sa.func.group_concat(value, "\n"), sa.LargeBinary())
+
+
+def _as_units(column: sa.ColumnElement[Any], field: pa.Field) -> sa.ColumnElement[Any]:
+    """Return an amount as a whole number of its last decimal; what is none as it is."""
+    if not pa.types.is_decimal(field.type):
+        return column
+    units = sa.type_coerce(column, sa.Float()) * 10**field.type.scale
+    return sa.cast(sa.func.round(units), sa.BigInteger())
+
+
+def read_together(
+    connection: Any, statement: "AnySelect", schema: pa.Schema, sql: "Callable[[AnySelect], str]"
+) -> pa.Table:
+    """Return all rows of a statement: a text a column, or, where that cannot be, a text of rows.
+
+    Args:
+        connection: Of the driver.
+        sql: Gives a statement as text (`Database.sql`).
+
+    Raises:
+        ValueError: A column is of a type that a text cannot hold.
+    """
+    table = uncolumned(
+        connection.execute(sql(columns_together(statement, schema))).fetchone(), schema
+    )
+    if table is not None:
+        return table
+    (lines,) = connection.execute(sql(packed_together(statement, schema))).fetchone()
     batches = [] if lines is None else [unpacked_text(lines, schema)]
     return pa.Table.from_batches(batches, schema)
 
@@ -71,8 +169,7 @@ def _packed_row(
         if not is_packed(field):
             beside.append(column)
         elif pa.types.is_decimal(field.type):
-            units = sa.type_coerce(column, sa.Float()) * 10**field.type.scale
-            inside.append(sa.cast(sa.func.round(units), sa.BigInteger()))
+            inside.append(_as_units(column, field))
         elif pa.types.is_string(field.type) and not isinstance(
             getattr(origin, "table", None), sa.Table
         ):

@@ -126,12 +126,16 @@ def copied(build: Build, to: Path) -> Build:
 def altered(build: Build, to: Path, table: str, statement: str) -> Build:
     """A copy of a build with one table changed by a statement over it."""
     copy = copied(build, to)
-    path = copy.path / f"{table}.parquet"
+    files = [str(copy.path / name) for name in build.manifest["tables"][table]["files"]]
     with duckdb.connect() as duck:
         duck.execute("SET TimeZone = 'UTC'")
-        duck.execute(f"CREATE TABLE {table} AS SELECT * FROM read_parquet('{path}')")
+        duck.execute(
+            f"CREATE TABLE {table} AS SELECT * FROM read_parquet({files}, filename = true)"
+        )
         duck.execute(statement)
-        duck.execute(f"COPY {table} TO '{path}' (FORMAT parquet)")
+        for file in files:
+            rows = f"SELECT * EXCLUDE (filename) FROM {table} WHERE filename = '{file}'"
+            duck.execute(f"COPY ({rows}) TO '{file}' (FORMAT parquet)")
     return copy
 
 

@@ -7,6 +7,8 @@ manifest only.
 from collections.abc import Mapping
 from typing import Any
 
+from pricing_assets.core.training import TABLES, files_of_manifest
+
 CONTEXT: Mapping[str, Any] = {
     "@language": "en",
     "@vocab": "https://schema.org/",
@@ -47,6 +49,8 @@ CONTEXT: Mapping[str, Any] = {
 }
 """The context that the specification asks for, unchanged."""
 
+ENCODING = "application/x-parquet"
+
 DATA_TYPES: Mapping[str, str] = {
     "VARCHAR": "sc:Text",
     "INTEGER": "sc:Integer",
@@ -82,22 +86,50 @@ def croissant(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "citeAs": f"pricing-assets training set {month}, build {build}",
         "isLiveDataset": False,
         "distribution": [
-            {
-                "@type": "cr:FileObject",
-                "@id": f"{name}.parquet",
-                "name": f"{name}.parquet",
-                "contentUrl": f"{name}.parquet",
-                "contentSize": f"{manifest['files'][f'{name}.parquet']['bytes']} B",
-                "encodingFormat": "application/x-parquet",
-                "sha256": manifest["files"][f"{name}.parquet"]["sha256"],
-            }
-            for name in manifest["tables"]
+            entry
+            for table in manifest["tables"]
+            for entry in (*_file_objects(manifest, table), *_file_sets(manifest, table))
         ],
         "recordSet": [_record_set(name, table) for name, table in manifest["tables"].items()],
     }
 
 
+def _file_objects(manifest: Mapping[str, Any], table: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "@type": "cr:FileObject",
+            "@id": name,
+            "name": name,
+            "contentUrl": name,
+            "contentSize": f"{manifest['files'][name]['bytes']} B",
+            "encodingFormat": ENCODING,
+            "sha256": manifest["files"][name]["sha256"],
+        }
+        for name in files_of_manifest(manifest, table)
+    ]
+
+
+def _file_sets(manifest: Mapping[str, Any], table: str) -> list[dict[str, Any]]:
+    """Return what makes one of a table's files, where they are in a directory of its name."""
+    if not TABLES[table].bucketed:
+        return []
+    return [
+        {
+            "@type": "cr:FileSet",
+            "@id": f"{table}-files",
+            "name": f"{table}-files",
+            "encodingFormat": ENCODING,
+            "includes": f"{table}/*.parquet",
+        }
+    ]
+
+
 def _record_set(name: str, table: Mapping[str, Any]) -> dict[str, Any]:
+    source = (
+        {"fileSet": {"@id": f"{name}-files"}}
+        if TABLES[name].bucketed
+        else {"fileObject": {"@id": TABLES[name].file_of()}}
+    )
     return {
         "@type": "cr:RecordSet",
         "@id": name,
@@ -110,10 +142,7 @@ def _record_set(name: str, table: Mapping[str, Any]) -> dict[str, Any]:
                 "name": column["name"],
                 "description": f"{column['role']}: {column['meaning']}",
                 "dataType": DATA_TYPES[column["type"]],
-                "source": {
-                    "fileObject": {"@id": f"{name}.parquet"},
-                    "extract": {"column": column["name"]},
-                },
+                "source": {**source, "extract": {"column": column["name"]}},
             }
             for column in table["columns"]
         ],

@@ -14,6 +14,8 @@ MAX_DAYS_APART = 2
 """Days between two reports of one sale, at most: sources differ in time zone, and in
 whether a sale is the end of the auction or its payment."""
 
+MICROSECONDS_A_DAY = 86_400_000_000
+
 MAX_DIFFERENCE_USD = Decimal("0.50")
 MAX_DIFFERENCE_SHARE = Decimal("0.03")
 """Difference of the prices of one sale at most, in USD or as a share of the higher price,
@@ -22,8 +24,13 @@ whichever is more: exchange rates and rounding."""
 REPEATS_SQL = """
 WITH RECURSIVE near AS MATERIALIZED (
     SELECT one.id AS one, other.id AS other
-    FROM {observations} AS one
-    JOIN {observations} AS other USING (item_id, venue)
+    -- By spans of the days apart: two sales are in one span or in neighbouring ones, and a
+    -- much sold item's sales are not each compared with all others.
+    FROM (SELECT *, epoch_us(sold_at) // {span} AS span FROM {observations}) AS one
+    JOIN (
+        SELECT *, unnest([epoch_us(sold_at) // {span}, epoch_us(sold_at) // {span} - 1]) AS span
+        FROM {observations}
+    ) AS other USING (item_id, venue, span)
     WHERE one.id <> other.id
         AND other.sold_at BETWEEN one.sold_at AND one.sold_at + to_days({days})
         AND abs(other.price_usd - one.price_usd)
@@ -102,6 +109,7 @@ def repeats_sql(observations: str, apart: str, order: str = "id") -> str:
         apart=apart,
         order=order,
         days=MAX_DAYS_APART,
+        span=MAX_DAYS_APART * MICROSECONDS_A_DAY,
         usd=MAX_DIFFERENCE_USD,
         share=MAX_DIFFERENCE_SHARE,
     )

@@ -10,8 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-SCHEMA_VERSION = "2.1"
-"""Version of the tables. Removed or retyped column or table: major; added: minor."""
+SCHEMA_VERSION = "3.0"
+"""Version of the tables. Removed or retyped column, table or file: major; added: minor."""
+
+BUCKETS = 32
+"""Files of a table that is cut by item, at most; a bucket without rows has none."""
 
 Role = Literal["key", "feature", "label", "label-derived", "weight", "split", "provenance"]
 
@@ -28,12 +31,21 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of the training set: a Parquet file of its name, in the order of its keys."""
+    """A table of the training set: Parquet files of its name, in the order of its keys.
+
+    A table that grows with the observations is cut into buckets of items: a file each, so that
+    a build writes those whose rows are new and no others. The order is that within a file.
+    """
 
     name: str
     meaning: str
     columns: tuple[Column, ...]
     order: tuple[str, ...]
+    bucketed: bool = False
+
+    def file_of(self, bucket: int = 0) -> str:
+        """Return the name of a bucket's file; of the only one where there are none."""
+        return f"{self.name}/{bucket:02}.parquet" if self.bucketed else f"{self.name}.parquet"
 
 
 EXAMPLES = (
@@ -140,6 +152,7 @@ TABLES: Mapping[str, Table] = {
             "One row a sold observation that was current at the as-of, for next-sale models.",
             SALES,
             ("category", "natural_key", "source", "source_listing_id", "observed_at"),
+            bucketed=True,
         ),
         Table(
             "rejected",
@@ -156,6 +169,7 @@ TABLES: Mapping[str, Table] = {
     )
 }
 """All tables by name. Their order is total: two rows never share their `order`."""
+
 
 REPEATABLE = ("examples", "sales", "rejected")
 """Tables that are a function of the as-of; `changes` is one of the build before too."""
@@ -195,6 +209,21 @@ def columns_of_manifest(manifest: Mapping[str, Any]) -> Columns:
         name: [(column["name"], column["type"]) for column in table["columns"]]
         for name, table in manifest.get("tables", {}).items()
     }
+
+
+def bucket_sql(item_id: str) -> str:
+    """Return the bucket of an item as a DuckDB expression, 0 to `BUCKETS` - 1.
+
+    Args:
+        item_id: Expression of its id; the first byte of the UUID decides.
+    """
+    return f"CAST('0x' || CAST({item_id} AS VARCHAR)[:2] AS INTEGER) * {BUCKETS} // 256"
+
+
+def files_of_manifest(manifest: Mapping[str, Any], table: str) -> list[str]:
+    """Return the names of a table's files, as a build's manifest declares them."""
+    files: list[str] = manifest["tables"][table]["files"]
+    return files
 
 
 def required_bump(before: Columns, after: Columns) -> Literal["major", "minor"] | None:

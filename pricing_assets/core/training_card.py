@@ -356,7 +356,9 @@ def _columns(manifest: Mapping[str, Any]) -> list[Block]:
         )
     ]
     for name, table in manifest["tables"].items():
-        blocks.append(Text(f"**{name}.parquet**: {table['meaning']}"))
+        files = table["files"]
+        where = f" In {len(files)} files by the item's id, `{files[0]}` …" if files[1:] else ""
+        blocks.append(Text(f"**{name}**: {table['meaning']}{where}"))
         blocks.append(
             Grid(
                 ("column", "type", "role", "meaning"),

@@ -28,7 +28,7 @@ def works_sql(editions: str, accepted: str) -> str:
             work_key,
             CASE WHEN fingerprint IS NOT NULL
                 THEN min(work_key) OVER (PARTITION BY fingerprint) END,
-            fingerprint, item_id
+            fingerprint, CAST(item_id AS VARCHAR)
         ) AS work_key
         FROM {editions}
     ), pair AS (

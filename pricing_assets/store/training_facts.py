@@ -21,7 +21,7 @@ from pricing_assets.core.gate import POLICIES, tier_sql
 from pricing_assets.core.training import EXAMPLES
 
 if TYPE_CHECKING:
-    from pricing_assets.store.training_files import Earlier
+    from pricing_assets.store.training_parquet import Earlier
 
 LABEL_EDGES = (0, 5, 10, 15, 20, 30, 50, 100, 200, 500)
 COUNT_EDGES = (0, 8, 12, 16, 20, 30, 50, 100)
@@ -40,7 +40,7 @@ def facts(
     """Return what a build's documents say, ready for JSON.
 
     Args:
-        duck: Has examples, rejected, comps, verdicts and observations.
+        duck: Has examples, sales, rejected, comps, verdicts and tallies.
         directory: The build's directory, its Parquet files written.
         identity: What the build follows from.
         month_before: What the drift is measured against; None where there is none.
@@ -53,9 +53,11 @@ def facts(
         "admitted": admitted,
         "splits": _pairs(duck, "SELECT split, count(*) FROM examples GROUP BY 1 ORDER BY 1"),
         "observations": _pairs(
-            duck, "SELECT kind, count(*) FROM observations GROUP BY 1 ORDER BY 1"
+            duck, "SELECT kind, CAST(sum(n) AS BIGINT) FROM tallies GROUP BY 1 ORDER BY 1"
         ),
-        "sources": _pairs(duck, "SELECT source, count(*) FROM observations GROUP BY 1 ORDER BY 1"),
+        "sources": _pairs(
+            duck, "SELECT source, CAST(sum(n) AS BIGINT) FROM tallies GROUP BY 1 ORDER BY 1"
+        ),
         "by_category": _lists(
             duck,
             "SELECT category, split, count(*), count(*) FILTER (WHERE time_holdout) "
@@ -71,12 +73,7 @@ def facts(
         "label": _quantiles(duck, "target_price", "examples"),
         "label_histogram": _histogram(duck, "target_price", "examples", LABEL_EDGES),
         "comps_histogram": _histogram(duck, "sold_comps_count", "examples", COUNT_EDGES),
-        "age_histogram": _histogram(
-            duck,
-            age,
-            "observations SEMI JOIN admitted USING (item_id, variant) WHERE kind = 'sold'",
-            AGE_EDGES,
-        ),
+        "age_histogram": _histogram(duck, age, "sales WHERE in_examples", AGE_EDGES),
         "policies": {name: _policy(duck, name) for name in POLICIES},
         "reasons": _lists(duck, reasons_sql("rejected"))[:REASONS_SHOWN],
         "changes": _pairs(duck, "SELECT change, count(*) FROM changes GROUP BY 1 ORDER BY 1"),

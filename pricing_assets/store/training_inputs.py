@@ -8,6 +8,8 @@ in it.
 import functools
 import hashlib
 import json
+from collections import Counter
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -32,17 +34,33 @@ _OBSERVATIONS = """
 """
 
 
-def inputs(duck: duckdb.DuckDBPyConnection, snapshot: Snapshot, at: datetime) -> str:
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The observations that were usable at a moment: of each source and kind numbers and sums."""
+
+    rows: list[tuple[Any, ...]]
+
+    def by_source(self) -> Counter[str]:
+        """Return how many each source has."""
+        found: Counter[str] = Counter()
+        for _, source, _, count, *_ in self.rows:
+            found[source] += count
+        return found
+
+
+def observed(duck: duckdb.DuckDBPyConnection) -> Observed:
+    """Return what there is of the relation `usable`."""
+    return Observed(duck.execute(_OBSERVATIONS).fetchall())
+
+
+def inputs(usable: Observed, snapshot: Snapshot, at: datetime) -> str:
     """Return the fingerprint of all that was known at a moment, as 64 hex digits.
 
     Observations are appended and superseded, never changed in place, so numbers, sums and
     latest moments tell whether any came, went or was corrected.
-
-    Args:
-        duck: Has the relation `usable` of that moment.
     """
     rows = [
-        *duck.execute(_OBSERVATIONS).fetchall(),
+        *usable.rows,
         *(row for statement in _statements(at) for row in snapshot.rows(statement)),
     ]
     found = sorted([str(value) for value in row] for row in rows)

@@ -1,8 +1,8 @@
 """Holding the rules of `core.leakage` against a build's files."""
 
-from pathlib import Path
-
 from pricing_assets.core.leakage import RULES
+from pricing_assets.core.training import files_of_manifest
+from pricing_assets.store.training_parquet import rows_of
 from pricing_assets.store.training_places import Build
 from resources.compute import duckdb_connection
 
@@ -33,8 +33,8 @@ def leaks(build: Build) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     with duckdb_connection() as duck:
         for table in build.manifest["tables"]:
-            path = Path(build.path) / f"{table}.parquet"
-            duck.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet('{path}')")
+            files = files_of_manifest(build.manifest, table)
+            duck.execute(f"CREATE VIEW {table} AS FROM {rows_of(build.path, files)}")
         for name, rule in RULES.items():
             rows = duck.execute(f"SELECT wrong FROM ({rule(build.manifest)}) ORDER BY 1").fetchmany(
                 SHOWN + 1

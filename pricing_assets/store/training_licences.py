@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import duckdb
 import sqlalchemy as sa
 
 from pricing_assets.core.licences import SIMULATED, Terms
@@ -64,16 +63,16 @@ def licensed(database: Database, *, sandbox: bool, internal: bool) -> Licensed:
 
 
 def left_out(
-    duck: duckdb.DuckDBPyConnection, snapshot: Snapshot, at: datetime, by: Licensed
+    observations: Mapping[str, int], snapshot: Snapshot, at: datetime, by: Licensed
 ) -> list[dict[str, Any]]:
     """Return what the licences left out, by source: what, how many rows, and why.
 
     Args:
-        duck: Has the relation `usable` of that moment.
+        observations: How many of each source were usable at that moment.
     """
     versions = t.metadata_versions
     counted = (
-        ("observations", duck.execute("SELECT source, count(*) FROM usable GROUP BY 1").fetchall()),
+        ("observations", observations.items()),
         (
             "metadata",
             snapshot.rows(

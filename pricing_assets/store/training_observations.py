@@ -5,6 +5,9 @@ the month before read. A range of ids is copied again only when the database say
 else of it: a part's name holds the fingerprint of its rows in the database and the hash of its
 bytes. The copies hold all that was ever observed; what a build may use of it is a view.
 Deleting them costs time and nothing else.
+
+A part is in the order of the buckets of its items, in small groups of rows, so that reading one
+bucket of all parts leaves out the rest of them.
 """
 
 import hashlib
@@ -13,22 +16,26 @@ import os
 import shutil
 import time
 import uuid
+from binascii import unhexlify
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from functools import partial
+from functools import partial, reduce
+from operator import add
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from pricing_assets.core.judging import WEIGHTS
+from pricing_assets.core.training import BUCKETS
 from pricing_assets.schema import tables as t
-from pricing_assets.store.market import find_repeats
 from resources.database import AnySelect, arrow_type
 from resources.snapshot import Reader, Snapshot
 
@@ -40,9 +47,6 @@ MILLIONTHS = 1_000_000
 
 VARIANT: sa.ColumnElement[str] = sa.func.coalesce(t.price_listings.c.variant, "")
 """What copy an observation is of; empty for a plain one."""
-
-SALES_A_BUCKET = 1_000_000
-"""Sales among which repeated ones are looked for at once."""
 
 LEFT_SECONDS = 86_400
 """Age from which what is half done was left by a build that was killed."""
@@ -67,7 +71,7 @@ def copied_observations(
             listed = ", ".join(f"'{part}'" for part in parts)
             duck.execute(f"CREATE VIEW observed AS SELECT * FROM read_parquet([{listed}])")
         else:
-            duck.register("observed", _SCHEMA.empty_table())
+            duck.register("observed", _by_bucket(_SCHEMA.empty_table()))
         yield
 
 
@@ -87,32 +91,6 @@ def usable_sql(at: datetime) -> str:
         f"AND match_millionths >= {round(WEIGHTS.threshold * MILLIONTHS)} "
         f"AND kind IN ('sold', 'ask') AND (sold_at IS NULL OR sold_at <= {moment})"
     )
-
-
-def sales_seen_again(duck: duckdb.DuckDBPyConnection, sales: str) -> None:
-    """Make the table `repeats`: the sales that repeat an earlier one, by their source's names.
-
-    Bucket by bucket of items, in bounded memory: a sale repeats one of its own item.
-
-    Args:
-        duck: Has the relation `reverted` of `store.market.reverted_merges`.
-        sales: Relation of observations.
-    """
-    sold = f"FROM {sales} WHERE kind = 'sold' AND sold_at IS NOT NULL"
-    ((count,),) = duck.execute(f"SELECT count(*) {sold}").fetchall()
-    buckets = count // SALES_A_BUCKET + 1
-    duck.execute(
-        "CREATE TABLE repeats (item_id VARCHAR, source VARCHAR, source_listing_id VARCHAR)"
-    )
-    for bucket in range(buckets):
-        duck.execute(
-            "CREATE OR REPLACE TABLE bucket AS SELECT item_id, kind, price_usd, source, "
-            f"source_listing_id, sold_at, observed_at {sold} "
-            f"AND hash(item_id) % {buckets} = {bucket}"
-        )
-        find_repeats(duck, "bucket")
-        duck.execute("INSERT INTO repeats SELECT item_id, source, source_listing_id FROM repeated")
-    duck.execute("DROP TABLE bucket")
 
 
 def _ranges(snapshot: Snapshot) -> Iterator[tuple[int, int]]:
@@ -141,7 +119,14 @@ def _copied(directory: Path, reading: Path, reader: Reader, ids: tuple[int, int]
         part.unlink(missing_ok=True)
         link.unlink()
     written = reading / uuid.uuid4().hex
-    pq.write_table(reader.read_arrow(_statement().where(within)), written, compression="zstd")
+    pq.write_table(
+        _by_bucket(reader.read_arrow(_statement().where(within))),
+        written,
+        row_group_size=max(RANGE_ROWS // BUCKETS, 1),
+        compression="lz4",
+        use_dictionary=_REPEATED,
+        write_statistics=["bucket"],
+    )
     link = reading / f"{name}-{_digest(written)}.parquet"
     written.rename(link)
     shown = directory / f".{uuid.uuid4().hex}"
@@ -179,6 +164,47 @@ def _statement() -> AnySelect:
 
 _SCHEMA = pa.schema([(c.name, arrow_type(c.type)) for c in _statement().selected_columns])
 
+_REPEATED = [
+    "item_id",
+    "kind",
+    "source",
+    "observed_at",
+    "match_millionths",
+    "payload_sha256",
+    "variant",
+]
+"""Columns with few values: of the others a dictionary costs more than it saves."""
+
+_LAYOUT = f"2, {BUCKETS} buckets, {_SCHEMA.to_string()}"
+"""What a part holds and how: another layout is another name."""
+
+
+def _by_bucket(rows: pa.Table) -> pa.Table:
+    """Return observations in the order of their items' buckets, ids and hashes as bytes."""
+    ids = _bytes(rows["item_id"], pa.uuid())
+    hashes = _bytes(rows["payload_sha256"], pa.binary(32))
+    first = np.frombuffer(ids.storage.buffers()[1] or b"", np.uint8)[:: pa.uuid().byte_width]
+    buckets = pa.array(first * np.uint16(BUCKETS) // 256, pa.uint8())
+    narrowed = (
+        rows.set_column(rows.schema.get_field_index("item_id"), "item_id", ids)
+        .set_column(rows.schema.get_field_index("payload_sha256"), "payload_sha256", hashes)
+        .append_column("bucket", buckets)
+    )
+    return narrowed.take(pc.array_sort_indices(buckets))
+
+
+def _bytes(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
+    """Return texts of hexadecimal digits, with hyphens or without, as the bytes that they name."""
+    # Each once: an item and a body have many observations.
+    coded = column.combine_chunks().dictionary_encode()
+    digits = b"".join(text.encode() for text in coded.dictionary.to_pylist()).replace(b"-", b"")
+    storage = pa.binary(kind.byte_width)
+    named = pa.Array.from_buffers(
+        storage, len(coded.dictionary), [None, pa.py_buffer(unhexlify(digits))]
+    )
+    values = named.take(coded.indices)
+    return values if kind == storage else pa.ExtensionArray.from_storage(kind, values)
+
 
 def _fingerprint(reader: Reader, within: sa.ColumnElement[bool]) -> str | None:
     """Return what the database says of a range: numbers, sums and ends of its columns."""
@@ -186,24 +212,23 @@ def _fingerprint(reader: Reader, within: sa.ColumnElement[bool]) -> str | None:
 
     def whole(column: sa.ColumnElement[Any], scale: int) -> sa.ColumnElement[Any]:
         """Sum a number as a whole one: a sum of floats depends on the order of its rows."""
-        return of.sum(sa.cast(of.round(column * scale), sa.BigInteger()))
+        return of.sum(sa.cast(column * scale, sa.BigInteger()))
 
+    lengths = [of.length(x) for x in (c.kind, c.source, c.source_listing_id, VARIANT)]
     statement = sa.select(
-        of.count(),
-        *(of.sum(of.length(x)) for x in (c.kind, c.source, c.source_listing_id)),
-        *(end(x) for x in (c.item_id, c.payload_sha256) for end in (of.min, of.max)),
+        *(of.count(), of.sum(reduce(add, lengths))),
+        *(of.min(c.item_id), of.min(c.payload_sha256)),
         *(of.count(c.price_usd), whole(c.price_usd, 100)),
         whole(c.match_confidence, MILLIONTHS),
         *(of.min(c.observed_at), of.max(c.observed_at)),
         *(of.count(c.sold_at), of.min(c.sold_at), of.max(c.sold_at)),
         *(of.count(c.superseded_at), of.min(c.superseded_at), of.max(c.superseded_at)),
-        of.sum(of.length(VARIANT)),
     ).where(within)
     (found,) = reader.rows(statement)
     if found[0] == 0:
         return None
-    # The columns too: a part that an older release wrote lacks what this one reads.
-    said = json.dumps([_SCHEMA.to_string(), *(str(value) for value in found)])
+    # The layout too: a part that an older release wrote lacks what this one reads.
+    said = json.dumps([_LAYOUT, *(str(value) for value in found)])
     return hashlib.sha256(said.encode()).hexdigest()[:32]
 
 

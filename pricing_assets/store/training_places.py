@@ -18,7 +18,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from pricing_assets.schema import tables as t
-from pricing_assets.store.training_files import file_problems
+from pricing_assets.store.training_parquet import file_problems
 from resources.database import Database
 
 

@@ -6,7 +6,7 @@ import fsspec
 import fsspec.core
 
 from pricing_assets.core.training import POINTER, pointer_text
-from pricing_assets.store.training_files import file_problems
+from pricing_assets.store.training_parquet import file_problems
 from pricing_assets.store.training_places import Build
 
 
@@ -35,12 +35,13 @@ def publish_to(build: Build, url: str) -> str:
     except (ImportError, ValueError) as error:
         raise NotPublished(f"{url} cannot be written: {error}") from None
     place = f"{root.rstrip('/')}/{month}/{build_id}"
-    files.makedirs(place, exist_ok=True)
     names = [*build.manifest["files"], "training_set.duckdb", "manifest.json"]
     for name in names:
         source = Path(build.path) / name
         if source.is_file():
-            files.put_file(str(source), f"{place}/{name}")
+            target = f"{place}/{name}"
+            files.makedirs(target.rpartition("/")[0], exist_ok=True)
+            files.put_file(str(source), target)
     manifest = (Path(build.path) / "manifest.json").read_bytes()
     pointer = f"{root.rstrip('/')}/{month}/{POINTER}"
     with files.open(pointer, "wb") as file:

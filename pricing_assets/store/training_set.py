@@ -1,15 +1,16 @@
 """Building a month's training set: a function of what was known at its as-of.
 
 Here is what is read. Beside it: `training_observations` (the copies that most of it is read
-from), `training_inputs` (what a build depends on), `training_tables` (how the tables follow from
-what was known), `training_files` (writing), `training_places` (showing and finding builds),
+from), `training_inputs` (what a build depends on), `training_sales` (the observations, some items
+at a time), `training_tables` (how the tables follow from what was known), `training_files` and
+`training_parquet` (writing), `training_places` (showing and finding builds),
 `training_facts` (what the card says).
 """
 
 import importlib.metadata
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,11 +22,17 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from pricing_assets.core.periods import as_of, month_end
-from pricing_assets.core.training import SCHEMA_VERSION
+from pricing_assets.core.training import SCHEMA_VERSION, TABLES
 from pricing_assets.schema import tables as t
 from pricing_assets.store.market import reverted_merges
 from pricing_assets.store.training_files import write_build
-from pricing_assets.store.training_inputs import code_fingerprint, inputs, licences
+from pricing_assets.store.training_inputs import (
+    Observed,
+    code_fingerprint,
+    inputs,
+    licences,
+    observed,
+)
 from pricing_assets.store.training_leaks import refuse_leaks
 from pricing_assets.store.training_licences import (
     Licensed,
@@ -33,10 +40,13 @@ from pricing_assets.store.training_licences import (
     licensed,
     why_nothing,
 )
-from pricing_assets.store.training_observations import (
-    copied_observations,
-    sales_seen_again,
-    usable_sql,
+from pricing_assets.store.training_observations import copied_observations, usable_sql
+from pricing_assets.store.training_parquet import (
+    WRITER,
+    Earlier,
+    WrittenFile,
+    write_buckets,
+    write_no_rows,
 )
 from pricing_assets.store.training_places import (
     Build,
@@ -45,8 +55,10 @@ from pricing_assets.store.training_places import (
     publish,
     record,
     same_build,
+    shown,
 )
-from pricing_assets.store.training_tables import derive
+from pricing_assets.store.training_sales import observed_by_bucket
+from pricing_assets.store.training_tables import derive, place, weigh
 from resources.compute import duckdb_connection
 from resources.database import Database
 from resources.snapshot import Snapshot, snapshot
@@ -56,7 +68,7 @@ COPIES = ".observations"
 
 
 MEMORY_LIMIT = "3GiB"
-"""Memory that DuckDB may hold for a build: the sales are sorted in it."""
+"""Memory that DuckDB may hold for a build: what is known of all items is in it."""
 
 
 class NothingToBuild(RuntimeError):
@@ -138,22 +150,70 @@ def _written(
         # Closed before the computing begins: SQLite's log grows while it is read.
         with snapshot(database) as known:
             stack.enter_context(copied_observations(duck, known, directory / COPIES))
-            observe(duck, order.at, by, database.read_arrow(reverted_merges(order.at)))
-            identity = _identity(duck, known, order, by)
+            observe(duck, order.at, by)
+            usable = observed(duck)
+            identity = _identity(usable, known, order, by)
             build = same_build(directory, order.month, identity)
             if build is not None:
                 return build, build.manifest
-            read_known(duck, known, order.at, by, identity["left_out"])
-        derive(duck, order.policy, order.at)
+            if not usable.by_source().keys() & by.terms.keys():
+                raise NothingToBuild(why_nothing(order.at, by, identity["left_out"]))
+            read_known(duck, known, order.at, by)
+        reverted = database.read_arrow(reverted_merges(order.at))
+        there = _same_writer(shown(directory, order.month), identity)
+        sales = derive_tables(duck, order.policy, order.at, reverted, staging, there)
         return None, write_build(
             duck,
             staging,
             identity,
+            sales=sales,
             licences=licences(database),
             agreements=by.agreements(),
             before=build_before(directory, order.month, order.at, identity),
             month_before=month_before(directory, order.month, identity),
         )
+
+
+def derive_tables(
+    duck: duckdb.DuckDBPyConnection,
+    policy: str,
+    at: datetime,
+    reverted: pa.Table,
+    staging: Path,
+    there: Earlier | None = None,
+) -> list[WrittenFile]:
+    """Make the relations of all tables, and write the sales, which are gone through once.
+
+    Args:
+        duck: Has what `observe` and `read_known` make.
+        policy: Name of the gate's policy.
+        at: The as-of.
+        reverted: As `store.market.reverted_merges` gives it.
+        staging: Where the sales are written.
+        there: A build whose files would be the same where their rows are.
+
+    Returns:
+        The files of the sales, one at least.
+    """
+    place(duck)
+    table, written = TABLES["sales"], []
+    for first, last in observed_by_bucket(duck, reverted):
+        weigh(duck, policy, at, first, last)
+        written += write_buckets(duck, "sold", table, staging, there)
+    written = written or [write_no_rows(duck, "sold", table, staging)]
+    derive(duck, policy, at)
+    return written
+
+
+def _same_writer(build: Build | None, identity: Mapping[str, Any]) -> Build | None:
+    """Return a build whose files have the bytes that this one's have where the rows are the same.
+
+    It was written in the same layout, by the same code and the same writer.
+    """
+    same = {name: identity[name] for name in ("schema_version", "code_sha256")} | {"writer": WRITER}
+    if build is not None and all(build.manifest.get(name) == same[name] for name in same):
+        return build
+    return None
 
 
 def _as_of(month: str, now: datetime, at: datetime | None) -> tuple[datetime, bool]:
@@ -169,9 +229,7 @@ def _as_of(month: str, now: datetime, at: datetime | None) -> tuple[datetime, bo
     return moment, provisional
 
 
-def _identity(
-    duck: duckdb.DuckDBPyConnection, known: Snapshot, order: Order, by: Licensed
-) -> dict[str, Any]:
+def _identity(usable: Observed, known: Snapshot, order: Order, by: Licensed) -> dict[str, Any]:
     """Return what decides the content of a build: the same identity gives the same rows."""
     return {
         "schema_version": SCHEMA_VERSION,
@@ -180,76 +238,43 @@ def _identity(
         "provisional": order.provisional,
         "simulated": order.sandbox,
         "internal": order.internal,
-        "left_out": left_out(duck, known, order.at, by),
+        "left_out": left_out(usable.by_source(), known, order.at, by),
         "agreements_sha256": by.agreements_sha256(),
         "policy": order.policy,
         "code_version": importlib.metadata.version("pricing-assets"),
         "code_sha256": code_fingerprint(),
-        "inputs_sha256": inputs(duck, known, order.at),
+        "inputs_sha256": inputs(usable, known, order.at),
     }
 
 
-def observe(
-    duck: duckdb.DuckDBPyConnection, at: datetime, by: Licensed, reverted: pa.Table
-) -> None:
-    """Make `usable` of all that was observed, and `observations` of what the licences allow.
-
-    Of a sale that was seen more than once `observations` has the first report.
-
-    Args:
-        reverted: As `store.market.reverted_merges` gives it.
-    """
+def observe(duck: duckdb.DuckDBPyConnection, at: datetime, by: Licensed) -> None:
+    """Make `usable` of all that was observed, and `allowed` of what the licences allow."""
     duck.execute(f"CREATE VIEW usable AS {usable_sql(at)}")
     duck.execute("CREATE TABLE licensed AS SELECT unnest(?) AS source", [by.sources])
     duck.execute("CREATE VIEW allowed AS FROM usable SEMI JOIN licensed USING (source)")
-    count_once(duck, reverted)
-
-
-def count_once(duck: duckdb.DuckDBPyConnection, reverted: pa.Table) -> None:
-    """Make `observations` of the relation `allowed`, with every sale once."""
-    duck.register("reverted", reverted)
-    sales_seen_again(duck, "allowed")
-    duck.execute(
-        "CREATE VIEW observations AS FROM allowed o WHERE NOT EXISTS (FROM repeats r "
-        "WHERE o.kind = 'sold' AND r.item_id = o.item_id AND r.source = o.source "
-        "AND r.source_listing_id = o.source_listing_id)"
-    )
 
 
 def read_known(
-    duck: duckdb.DuckDBPyConnection,
-    known: Snapshot,
-    at: datetime,
-    by: Licensed,
-    left: list[dict[str, Any]],
+    duck: duckdb.DuckDBPyConnection, known: Snapshot, at: datetime, by: Licensed
 ) -> None:
-    """Read into DuckDB what else was known: versions, items and accepted.
-
-    Args:
-        left: What the licences left out.
-
-    Raises:
-        NothingToBuild: No observation is left.
-    """
-    if _count(duck, "SELECT count(*) FROM observations") == 0:
-        raise NothingToBuild(why_nothing(at, by, left))
+    """Read into DuckDB what else was known: versions, items and accepted."""
     versions, reviews = t.metadata_versions, t.edition_reviews
     metadata = sa.select(
         versions.c.item_id, versions.c.source, versions.c.observed_at, versions.c.fields
     ).where(versions.c.observed_at <= at, versions.c.source.in_(by.sources))
-    items = sa.select(t.items.c.id, t.items.c.category, t.items.c.natural_key, t.items.c.created_at)
+    items = sa.select(
+        t.items.c.id.label("item_id"), *(t.items.c[name] for name in ("category", "natural_key")),
+        t.items.c.created_at,
+    )  # fmt: skip
     accepted = sa.select(reviews.c.item_id, reviews.c.other_item_id).where(
         reviews.c.verdict == "accepted", reviews.c.decided_at <= at
     )
-    for name, statement, table in (
-        ("versions", metadata, versions),
-        ("items", items, t.items),
-        ("accepted", accepted, reviews),
+    for name, statement, table, ids in (
+        ("versions", metadata, versions, ("item_id",)),
+        ("items", items, t.items, ("item_id",)),
+        ("accepted", accepted, reviews, ("item_id", "other_item_id")),
     ):
+        narrow = ", ".join(f"CAST({column} AS UUID) AS {column}" for column in ids)
         duck.register("reader", known.reader(statement, table))
-        duck.execute(f"CREATE TABLE {name} AS SELECT * FROM reader")
+        duck.execute(f"CREATE TABLE {name} AS SELECT * REPLACE ({narrow}) FROM reader")
         duck.unregister("reader")
-
-
-def _count(duck: duckdb.DuckDBPyConnection, query: str) -> int:
-    return int(duck.execute(query).fetchall()[0][0])

@@ -16,7 +16,11 @@ import zstandard
 from pricing_assets.core.answers import ItemQuery, Listing
 from pricing_assets.core.changes import keyed
 from pricing_assets.core.comps import comps_sql
-from pricing_assets.core.training import check_readable, columns_of_manifest
+from pricing_assets.core.training import (
+    check_readable,
+    columns_of_manifest,
+    files_of_manifest,
+)
 from pricing_assets.schema import tables as t
 from pricing_assets.store.market import (
     count_sales_once,
@@ -24,8 +28,8 @@ from pricing_assets.store.market import (
     observed_as_of,
     reverted_merges,
 )
-from pricing_assets.store.training_files import file_problems, row_hash
 from pricing_assets.store.training_observations import VARIANT
+from pricing_assets.store.training_parquet import RowSums, file_problems, row_sums, rows_of
 from pricing_assets.store.training_places import Build
 from resources.compute import duckdb_connection
 from resources.database import Database
@@ -68,17 +72,26 @@ def content_problems(build: Build) -> list[str]:
     """Return a sentence for every file and table that is not what the manifest says."""
     found = file_problems(build.path, build.manifest)
     with duckdb_connection() as duck:
-        for name, table in build.manifest["tables"].items():
-            path = build.path / f"{name}.parquet"
-            if not path.is_file():
-                continue
-            try:
-                digest = row_hash(duck, f"read_parquet('{path}')")
-            except duckdb.Error as error:
-                found.append(f"{path.name} cannot be read: {str(error).splitlines()[0]}")
-                continue
-            if digest != table["row_hash"]:
-                found.append(f"{path.name} has other rows than its manifest says (row hash)")
+        for name in build.manifest["tables"]:
+            found += _row_problems(duck, build, name)
+    return found
+
+
+def _row_problems(duck: duckdb.DuckDBPyConnection, build: Build, table: str) -> list[str]:
+    found: list[str] = []
+    total = RowSums()
+    for name in files_of_manifest(build.manifest, table):
+        if not (build.path / name).is_file():
+            return found
+        try:
+            sums = row_sums(duck, rows_of(build.path, [name]))
+        except duckdb.Error as error:
+            return [*found, f"{name} cannot be read: {str(error).splitlines()[0]}"]
+        if sums.sha256() != build.manifest["files"][name]["row_hash"]:
+            found.append(f"{name} has other rows than its manifest says (row hash)")
+        total += sums
+    if not found and total.sha256() != build.manifest["tables"][table]["row_hash"]:
+        found.append(f"{table}: its files have other rows than its manifest says (row hash)")
     return found
 
 

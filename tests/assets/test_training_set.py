@@ -44,7 +44,7 @@ def test_its_folder_is_complete_and_its_manifest_true(processed: Processed) -> N
     place = Path(shown["path"])
     assert place == processed.platform.settings.training_sets / "2026-10"
     assert {path.name for path in place.iterdir()} == {
-        *("examples.parquet", "sales.parquet", "rejected.parquet", "changes.parquet"),
+        *("examples.parquet", "sales", "rejected.parquet", "changes.parquet"),
         *("manifest.json", "facts.json", "croissant.json", "card.md", "card.html"),
         "training_set.duckdb",
     }

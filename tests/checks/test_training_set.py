@@ -15,7 +15,7 @@ def test_it_holds_over_what_is_built_and_a_leak_fails_it(platform: Platform) -> 
     assert "rules hold" in (held.description or "")
     assert held.metadata["rules_broken"].value == 0
     place = platform.settings.training_sets / "2026-10"
-    path = place / "sales.parquet"
+    path = sorted((place / "sales").iterdir())[0]
     with duckdb.connect() as duck:
         duck.execute(f"CREATE TABLE sales AS SELECT * REPLACE ('ask' AS kind) FROM '{path}'")
         duck.execute(f"COPY sales TO '{path}' (FORMAT parquet)")

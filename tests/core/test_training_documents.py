@@ -102,6 +102,8 @@ def test_the_reference_reader_of_croissant_finds_nothing_wrong_and_reads_the_row
     stored = pq.read_table(build.path / "examples.parquet", columns=["natural_key"])
     assert read == stored["natural_key"].to_pylist()
     assert len(read) > 0
+    sold = [row["sales/source_listing_id"] for row in dataset.records("sales")]
+    assert len(sold) == build.manifest["rows"]["sales"] > 0
 
 
 def test_croissant_describes_every_column_of_every_file(built_sets: BuiltSets) -> None:
@@ -110,7 +112,11 @@ def test_croissant_describes_every_column_of_every_file(built_sets: BuiltSets) -
     assert found["@type"] == "sc:Dataset"
     assert found["conformsTo"] == "http://mlcommons.org/croissant/1.0"
     files = {entry["@id"]: entry for entry in found["distribution"]}
-    assert set(files) == {f"{name}.parquet" for name in TABLES}
+    sets_of_files = {"sales-files": files.pop("sales-files")}
+    assert sets_of_files["sales-files"]["@type"] == "cr:FileSet"
+    assert set(files) == {
+        name for table in build.manifest["tables"].values() for name in table["files"]
+    }
     for name, entry in files.items():
         assert entry["@type"] == "cr:FileObject"
         assert entry["sha256"] == build.manifest["files"][name]["sha256"]
@@ -122,6 +128,9 @@ def test_croissant_describes_every_column_of_every_file(built_sets: BuiltSets) -
         for field, column in zip(fields, table.columns, strict=True):
             assert field["@id"] == f"{name}/{column.name}"
             assert field["dataType"] == DATA_TYPES[column.type]
-            assert field["source"]["fileObject"]["@id"] in files
+            if table.bucketed:
+                assert field["source"]["fileSet"]["@id"] in sets_of_files
+            else:
+                assert field["source"]["fileObject"]["@id"] in files
             assert field["source"]["extract"] == {"column": column.name}
             assert field["description"].startswith(f"{column.role}: ")

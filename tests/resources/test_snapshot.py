@@ -119,7 +119,7 @@ def test_an_error_of_a_part_is_the_callers(database: Database) -> None:
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
-marked = st.text(st.sampled_from('\\"\n\t,x\u0001é'), max_size=8)
+marked = st.text(st.sampled_from('\\"\n\r\t,x\u0001\x1e\x1f\ufeffé'), max_size=8)
 
 
 @given(st.lists(st.none() | texts | marked, min_size=1, max_size=8))

@@ -1,7 +1,6 @@
 import hashlib
 import json
 import os
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -46,10 +45,6 @@ from tests.examples import (
 MONTH = "2026-10"
 AFTER = datetime(2026, 11, 3, tzinfo=UTC)
 BOOKS = 30
-REPEATED = (
-    *("examples.parquet", "sales.parquet", "rejected.parquet", "changes.parquet"),
-    *("manifest.json", "facts.json", "croissant.json", "card.md", "card.html"),
-)
 
 
 def prices(number: int) -> list[str]:
@@ -104,8 +99,10 @@ def build(
     )
 
 
-def content(made: Build, names: Sequence[str] = REPEATED) -> dict[str, bytes]:
-    return {name: (made.path / name).read_bytes() for name in names}
+def content(made: Build) -> dict[str, bytes]:
+    """All that is repeated: everything but the DuckDB file."""
+    found = [path for path in made.path.rglob("*") if path.is_file() and path.suffix != ".duckdb"]
+    return {path.relative_to(made.path).as_posix(): path.read_bytes() for path in found}
 
 
 def examples(made: Build) -> dict[str, dict[str, Any]]:
@@ -188,7 +185,13 @@ def test_the_manifest_tells_what_is_there(filled: Database, tmp_path: Path) -> N
         "sha256": hashlib.sha256(file).hexdigest(),
         "bytes": len(file),
         "rows": BOOKS,
+        "row_hash": manifest["tables"]["examples"]["row_hash"],
     }
+    files = manifest["tables"]["sales"]["files"]
+    assert files == sorted(
+        path.relative_to(made.path).as_posix() for path in made.path.rglob("sales/*")
+    )
+    assert sum(manifest["files"][name]["rows"] for name in files) == sold
     stored = row(filled, t.training_sets)
     assert (stored.build_id, stored.as_of) == (manifest["build_id"], month_end(MONTH))
     assert (stored.rows, stored.path, stored.provisional) == (BOOKS, str(made.path), False)

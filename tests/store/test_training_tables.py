@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from pricing_assets.core.gate import POLICIES
-from pricing_assets.core.training import TABLES, SchemaMismatch
+from pricing_assets.core.training import BUCKETS, TABLES, SchemaMismatch
 from pricing_assets.schema import tables as t
 from pricing_assets.store.training_compare import differences
 from pricing_assets.store.training_places import Build, all_shown, facts_of
@@ -36,8 +36,8 @@ __all__ = ("built_sets", "database")
 
 
 def table(build: Build, name: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = pq.read_table(build.path / f"{name}.parquet").to_pylist()
-    return found
+    files = build.manifest["tables"][name]["files"]
+    return [row for file in files for row in pq.read_table(build.path / file).to_pylist()]
 
 
 def build(
@@ -68,8 +68,14 @@ def test_a_table_is_as_declared_and_in_its_total_order(built_sets: BuiltSets, na
     assert len(found) == made.manifest["rows"][name] > 0
     assert list(found[0]) == [column.name for column in TABLES[name].columns]
     keys = [tuple(row[key] for key in TABLES[name].order) for row in found]
-    assert keys == sorted(keys)
     assert len(set(keys)) == len(keys)
+    for file in made.manifest["tables"][name]["files"]:
+        rows = pq.read_table(made.path / file).to_pylist()
+        ordered = [tuple(row[key] for key in TABLES[name].order) for row in rows]
+        assert ordered == sorted(ordered)
+        if TABLES[name].bucketed:
+            buckets = {int(row["item_id"][:2], 16) // (256 // BUCKETS) for row in rows}
+            assert buckets == {int(Path(file).stem)}
     money = [c.name for c in TABLES[name].columns if c.type.startswith("DECIMAL")]
     assert all(isinstance(row[m], Decimal | None) for row in found for m in money)
 
@@ -267,10 +273,14 @@ def test_changing_the_future_moves_nothing(database: Database, tmp_path: Path) -
     def content(directory: Path) -> dict[str, bytes]:
         made = build(database, directory)
         # The DuckDB file's bytes never repeat, and its content is that of the others.
-        return {p.name: p.read_bytes() for p in made.path.iterdir() if p.suffix != ".duckdb"}
+        return {
+            str(p.relative_to(made.path)): p.read_bytes()
+            for p in made.path.rglob("*")
+            if p.is_file() and p.suffix != ".duckdb"
+        }
 
     before = content(tmp_path / "before")
-    assert len(before) == 9
+    assert len([name for name in before if not name.startswith("sales/")]) == 8
     listings, versions = t.price_listings, t.metadata_versions
     end = datetime.fromisoformat(json.loads(before["manifest.json"])["as_of"])
     later = listings.c.observed_at > end
@@ -319,7 +329,7 @@ def test_a_changed_table_needs_a_new_version(built_sets: BuiltSets, tmp_path: Pa
     manifest = json.loads(path.read_text())
     manifest["tables"]["examples"]["columns"].pop()
     path.write_text(json.dumps(manifest))
-    with pytest.raises(SchemaMismatch, match=r"minor change, so raise SCHEMA_VERSION to 2\.2"):
+    with pytest.raises(SchemaMismatch, match=r"minor change, so raise SCHEMA_VERSION to 3\.1"):
         build(built_sets.database, tmp_path, NOVEMBER)
     assert not (tmp_path / NOVEMBER).exists()
 

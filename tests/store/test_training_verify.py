@@ -26,9 +26,11 @@ def test_what_differs_is_named(built_sets: BuiltSets, tmp_path: Path) -> None:
     build = altered(
         built_sets.month(OCTOBER), tmp_path / "set", "sales", "UPDATE sales SET price = price + 1"
     )
+    files = build.manifest["tables"]["sales"]["files"]
+    assert len(files) > 1
     assert content_problems(build) == [
-        "sales.parquet is not the file that its manifest names (SHA-256 differs)",
-        "sales.parquet has other rows than its manifest says (row hash)",
+        *(f"{f} is not the file that its manifest names (SHA-256 differs)" for f in files),
+        *(f"{f} has other rows than its manifest says (row hash)" for f in files),
     ]
     (build.path / "card.md").unlink()
     assert "card.md is missing" in content_problems(build)
@@ -45,8 +47,21 @@ def test_the_row_hash_is_of_the_rows_and_not_of_the_file(
         "sales",
         "CREATE OR REPLACE TABLE sales AS FROM sales ORDER BY price DESC",
     )
-    (only,) = content_problems(build)
-    assert "SHA-256" in only
+    found = content_problems(build)
+    assert found
+    assert all("SHA-256" in line for line in found)
+
+
+def test_rows_that_moved_to_another_file_are_seen(built_sets: BuiltSets, tmp_path: Path) -> None:
+    build = copied(built_sets.month(OCTOBER), tmp_path / "set")
+    first, second, *_ = build.manifest["tables"]["sales"]["files"]
+    build.manifest["tables"]["sales"]["files"].remove(second)
+    assert content_problems(build) == [
+        "sales: its files have other rows than its manifest says (row hash)"
+    ]
+    (build.path / second).write_bytes((build.path / first).read_bytes())
+    build.manifest["tables"]["sales"]["files"].append(second)
+    assert f"{second} has other rows than its manifest says (row hash)" in content_problems(build)
 
 
 def test_no_training_set_and_another_version_say_what_to_do(
