@@ -100,7 +100,7 @@ def weigh(
     )
     # Each body once a copy before their names are joined: most comps share one.
     bodies = (
-        f"SELECT {COPY}, string_agg(lower(hex(payload_sha256)), ',' ORDER BY payload_sha256) "
+        f"SELECT {COPY}, lower(string_agg(hex(payload_sha256), ',' ORDER BY payload_sha256)) "
         f"AS payload_sha256s FROM (SELECT DISTINCT {COPY}, payload_sha256 FROM observations "
         f"SEMI JOIN passed USING ({COPY}) WHERE kind = 'sold') GROUP BY {COPY}"
     )
