@@ -15,7 +15,12 @@ from typing import Any
 
 import click
 
-from pricing_assets.cli.demo_history import HISTORY_BOOKS, MOST_DAYS, replay_past_days
+from pricing_assets.cli.demo_history import (
+    BOOKS_A_COLLECTIBLE,
+    HISTORY_BOOKS,
+    MOST_DAYS,
+    replay_past_days,
+)
 from pricing_assets.cli.printing import heading, row, typed
 from pricing_assets.cli.running import dagster_home, run_job
 from pricing_assets.core.categories.minifigure import is_rebrickable
@@ -35,9 +40,6 @@ from resources.scan_files import read_scans
 from resources.settings import DEFAULT_USER, Settings
 
 BOOKS = 2_000
-BOOKS_A_COLLECTIBLE = 13
-"""Beside so many books a card and a minifigure are scanned."""
-
 SIMULATED_RATES = SIMULATED + "ecb"
 """The source of exchange rates that the sandbox plays."""
 

@@ -42,8 +42,11 @@ from resources.scan_files import read_scans
 from resources.settings import DEFAULT_USER, Settings
 from resources.source_access import SANDBOX_RATE
 
-HISTORY_BOOKS, COLLECTIBLES = 300, 50
-"""Books that are scanned in the history; and cards, and as many minifigures."""
+HISTORY_BOOKS = 300
+"""Books that are scanned in the history."""
+
+BOOKS_A_COLLECTIBLE = 10
+"""Beside so many books of the bundled catalogue a card and a minifigure are scanned."""
 
 MOST_DAYS = 365
 
@@ -165,12 +168,13 @@ def _items(database: Database, since: datetime, catalogue: Path | None, books: i
         figures = iter([f.number for f in bundled_minifigures() if not is_rebrickable(f.number)])
     else:
         isbns, cards, figures = _isbns(catalogue), iter(()), iter(())
+    collectibles = -(-books // BOOKS_A_COLLECTIBLE)
     return [
         _Item(code, category)
         for codes, category, count in (
             (isbns, "", books),
-            (cards, "card", COLLECTIBLES),
-            (figures, "", COLLECTIBLES),
+            (cards, "card", collectibles),
+            (figures, "", collectibles),
         )
         for code in islice((code for code in codes if code not in known), count)
     ]

@@ -18,19 +18,19 @@ def test_it_goes_from_scans_to_a_training_set_and_asks_nothing_the_second_time(h
     text = first.stdout
     assert "SIMULATED" in text
     assert "2/5  Exchange rates (job update_exchange_rates)" in text
-    assert "335  ask: new" in text
+    assert "342  ask: new" in text
     assert "books                 60 items" in text
-    assert "cards                  5 items" in text
-    assert "minifigures            5 items" in text
+    assert "cards                  6 items" in text
+    assert "minifigures            6 items" in text
     assert "accepted, 1 rejected" in text
-    assert "70 of 70" in text
+    assert "72 of 72" in text
     assert "load_training_set" in text
     state = json.loads(pricing_here("status", "--json").stdout)
-    assert (state["items"], state["items_scored"]) == (70, 70)
+    assert (state["items"], state["items_scored"]) == (72, 72)
     assert {name: count["items"] for name, count in state["by_category"].items()} == {
         "book": 60,
-        "card": 5,
-        "minifigure": 5,
+        "card": 6,
+        "minifigure": 6,
     }
     assert state["scans"]["pending"] == 0
     (folder,) = [path for path in (home / "training_sets").iterdir() if path.name[0] != "."]
@@ -53,10 +53,10 @@ def test_it_goes_from_scans_to_a_training_set_and_asks_nothing_the_second_time(h
     assert "Known; the schedule asks for new days" in second.stdout
     made = json.loads(pricing_here("status", "--json").stdout)["calls"]["made"]
     # 5 sources of books, 4 of minifigures and 3 of cards, where a source covers the item.
-    about_items = 60 * 5 + 4 * 3 + 1 + 5 + 2 * 5
+    about_items = 60 * 5 + 5 * 3 + 1 + 6 + 2 * 6
     assert made == state["calls"]["made"]
     # Whom they name is asked about too: authors and characters, and where their picture is.
-    assert about_items + 50 < made < about_items + 2 * 70
+    assert about_items + 50 < made < about_items + 2 * 72
 
 
 def test_it_refuses_to_run_against_the_real_vendors(
