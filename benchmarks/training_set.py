@@ -6,6 +6,7 @@ and the rules against leaks. Both give the same rows.
 """
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 import sqlalchemy as sa
@@ -131,15 +132,20 @@ def pandas_read_sql(place: Place) -> Found:
 
 def duckdb_alone(place: Place) -> Found:
     """Make the same tables by DuckDB alone: the same statements over Parquet, and COPY."""
+    with TemporaryDirectory(dir=place.directory) as directory:
+        return _by_duckdb(Database(place.url), Path(directory))
+
+
+def _by_duckdb(database: Database, directory: Path) -> Found:
     with duckdb_connection() as duck:
-        _export(duck, Database(place.url), place.directory)
-    made = place.directory / "made"
+        _export(duck, database, directory)
+    made = directory / "made"
     (made / "sales").mkdir(parents=True)
-    reverted = Database(place.url).read_arrow(reverted_merges(AS_OF))
+    reverted = database.read_arrow(reverted_merges(AS_OF))
     with duckdb_connection() as duck:
         with Stopwatch() as watch:
             for relation in RELATIONS:
-                paths = place.directory / "known" / relation / "*.parquet"
+                paths = directory / "known" / relation / "*.parquet"
                 duck.execute(f"CREATE VIEW {relation} AS FROM read_parquet('{paths}')")
             place_items(duck)
             for first, last in observed_by_bucket(duck, reverted):
