@@ -70,7 +70,8 @@ def uninterrupted(
 
 @pytest.fixture
 def slow_sandbox() -> Iterator[str]:
-    with SandboxProcess(size=200, latency_ms=100) as sandbox:
+    """So slow that who waits for an answer to kill the run is there before the last of them."""
+    with SandboxProcess(size=200, latency_ms=500) as sandbox:
         yield sandbox.url
 
 
