@@ -124,6 +124,7 @@ def test_no_title_has_no_fingerprint(title: str | None) -> None:
 
 
 @given(st.lists(st.tuples(TEXTS, TEXTS), min_size=20, max_size=60))
+@settings(max_examples=40, deadline=None)
 def test_duckdb_gives_the_same_fingerprints(books: list[tuple[str | None, str | None]]) -> None:
     assert fingerprints_by_duckdb(books) == [work_fingerprint(*book) for book in books]
 

@@ -193,6 +193,7 @@ def test_what_cannot_be_read_says_where_and_why(name: str, tmp_path: Path) -> No
 
 
 @given(st.binary(max_size=60) | st.sampled_from([HISTORY, XML, as_json(V2)]), st.data())
+@settings(max_examples=60, deadline=None)
 def test_any_bytes_are_read_or_refused(body: bytes, data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, len(body)))
     changed = body[:cut] + data.draw(st.binary(max_size=3)) + body[cut:]

@@ -246,6 +246,7 @@ def test_missing_and_broken_files_are_refused(tmp_path: Path) -> None:
         read_catalogue(broken)
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     titles=st.lists(
         st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1),

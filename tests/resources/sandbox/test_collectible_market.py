@@ -2,7 +2,7 @@ import statistics
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resources.sandbox.collectible_market import (
@@ -26,6 +26,7 @@ dates = st.datetimes(  # the bounds that hypothesis takes are naive
 gaps = st.timedeltas(timedelta(0), timedelta(days=300))
 
 
+@settings(max_examples=60, deadline=None)
 @given(key=keys, seed=seeds, earlier=dates, gap=gaps)
 def test_an_order_never_changes_and_stays_visible_for_six_months(
     key: str, seed: int, earlier: datetime, gap: timedelta
@@ -44,6 +45,7 @@ def test_an_order_never_changes_and_stays_visible_for_six_months(
         assert Decimal(lot.price) >= Decimal("0.05")
 
 
+@settings(max_examples=60, deadline=None)
 @given(key=keys, seed=seeds, earlier=dates, gap=gaps)
 def test_a_lot_stands_from_its_start_to_its_end_and_only_then(
     key: str, seed: int, earlier: datetime, gap: timedelta
@@ -56,6 +58,7 @@ def test_a_lot_stands_from_its_start_to_its_end_and_only_then(
     ]
 
 
+@settings(max_examples=60, deadline=None)
 @given(key=keys, seed=seeds, now=dates)
 def test_an_estimate_holds_for_a_day(key: str, seed: int, now: datetime) -> None:
     market = CollectibleMarket(seed)

@@ -2,7 +2,7 @@ import statistics
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resources.sandbox import registered_vendors
@@ -24,6 +24,7 @@ dates = st.datetimes(  # the bounds that hypothesis takes are naive
 gaps = st.timedeltas(timedelta(0), timedelta(days=200))
 
 
+@settings(max_examples=150, deadline=None)
 @given(book=books, seed=seeds, earlier=dates, gap=gaps)
 def test_a_sale_never_changes_and_stays_visible_for_90_days(
     book: Book, seed: int, earlier: datetime, gap: timedelta
@@ -35,6 +36,7 @@ def test_a_sale_never_changes_and_stays_visible_for_90_days(
     assert still == [sale for sale in after if sale.at <= earlier]
 
 
+@settings(max_examples=100, deadline=None)
 @given(book=books, seed=seeds, now=dates)
 def test_sales_are_those_of_the_window_the_latest_first(
     book: Book, seed: int, now: datetime
@@ -50,6 +52,7 @@ def test_sales_are_those_of_the_window_the_latest_first(
         assert (sale.bids > 0) == (sale.listing_type == "auction")
 
 
+@settings(max_examples=100, deadline=None)
 @given(book=books, seed=seeds, earlier=dates, gap=gaps)
 def test_an_ask_stands_from_its_listing_to_its_end_and_only_then(
     book: Book, seed: int, earlier: datetime, gap: timedelta
@@ -60,6 +63,7 @@ def test_an_ask_stands_from_its_listing_to_its_end_and_only_then(
     assert [a for a in before if a.until > later] == [a for a in after if a.at <= earlier]
 
 
+@settings(max_examples=100, deadline=None)
 @given(book=books, seed=seeds, now=dates, dealer=st.sampled_from(["booksrun", "dealer-1"]))
 def test_a_bid_stands_for_a_week_and_is_worth_naming(
     book: Book, seed: int, now: datetime, dealer: str
