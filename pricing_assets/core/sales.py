@@ -185,7 +185,8 @@ def judge_sql(mapping: SaleMapping, rows: str, codes: str, now: str) -> str:
                 {_amount_sql("price")} AS price,
                 CASE WHEN regexp_full_match({currency}, '[A-Z]{{3}}') THEN {currency}
                     ELSE '{UNKNOWN_CURRENCY}' END AS currency,
-                {sold_at} AS sold_at, listing_id, nullif(left(condition, 64), '') AS condition,
+                CASE WHEN isfinite({sold_at}) THEN {sold_at} END AS sold_at,
+                listing_id, nullif(left(condition, 64), '') AS condition,
                 shipping AS shipping_text, {_amount_sql("shipping")} AS shipping,
                 CASE WHEN quantity = '' THEN 1
                     WHEN regexp_full_match(quantity, '[0-9]{{1,6}}')

@@ -48,6 +48,7 @@ def judged(mapping: SaleMapping, **fields: str) -> dict[str, Any]:
         ({"price": "99999999999999"}, "price"),
         ({"price": "A title"}, "price"),
         ({"sold_date": ""}, "sold_date"),
+        ({"sold_date": "infinity"}, "sold_date"),
         ({"sold_date": "1970-01-01 00:00:00"}, "sold_date"),
         ({"sold_date": "2026-12-01"}, "sold_date"),
         ({"sold_date": "08/06/2021"}, "sold_date"),
