@@ -2,6 +2,8 @@
 
 import json
 import re
+import sys
+from contextlib import redirect_stderr
 from html.parser import HTMLParser
 
 import pyarrow.parquet as pq
@@ -93,7 +95,10 @@ def test_the_first_month_says_that_it_has_nothing_to_compare(built_sets: BuiltSe
 def test_the_reference_reader_of_croissant_finds_nothing_wrong_and_reads_the_rows(
     built_sets: BuiltSets,
 ) -> None:
-    import mlcroissant  # takes 1.5 s, which only this test has to wait for
+    # It logs by absl, which keeps the standard error that it finds when it is imported and closes
+    # it when logging is set up anew, as Dagster does: pytest's own would be gone for all tests.
+    with redirect_stderr(sys.__stderr__):
+        import mlcroissant  # takes 1.5 s, which only this test has to wait for
 
     build = built_sets.month(OCTOBER)
     dataset = mlcroissant.Dataset(jsonld=build.path / "croissant.json")
