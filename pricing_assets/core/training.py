@@ -170,7 +170,6 @@ TABLES: Mapping[str, Table] = {
 }
 """All tables by name. Their order is total: two rows never share their `order`."""
 
-
 REPEATABLE = ("examples", "sales", "rejected")
 """Tables that are a function of the as-of; `changes` is one of the build before too."""
 
@@ -218,6 +217,11 @@ def bucket_sql(item_id: str) -> str:
         item_id: Expression of its id; the first byte of the UUID decides.
     """
     return f"CAST('0x' || CAST({item_id} AS VARCHAR)[:2] AS INTEGER) * {BUCKETS} // 256"
+
+
+def bucket_of(item_id: str) -> int:
+    """Return the bucket of an item, as `bucket_sql` does; the first two digits are enough."""
+    return int(item_id[:2], 16) * BUCKETS // 256
 
 
 def files_of_manifest(manifest: Mapping[str, Any], table: str) -> list[str]:

@@ -16,6 +16,9 @@ from pricing_assets.core.matching import Match, Matcher, Variant, wanted_item
 from pricing_assets.schema import tables as t
 from resources.database import Database
 
+MILLIONTHS = 1_000_000
+"""Parts of a confidence: it is stored with four decimals, and a whole number is read faster."""
+
 JUDGED_KINDS = frozenset(("sold", "ask"))
 """Bids and estimates are given for the item itself: no seller wrote a title."""
 
@@ -27,6 +30,12 @@ _THE_ITEM_ITSELF = Match(1.0, Variant(), 1, ())
 def belongs() -> sa.ColumnElement[bool]:
     """Return the condition that an observation counts as its item's."""
     return t.price_listings.c.match_confidence >= WEIGHTS.threshold
+
+
+def match_millionths() -> sa.ColumnElement[int]:
+    """Return an observation's confidence as a whole number of `MILLIONTHS`, to be read."""
+    rounded = sa.func.round(t.price_listings.c.match_confidence * MILLIONTHS)
+    return sa.cast(rounded, sa.BigInteger()).label("match_millionths")
 
 
 def judge_of(database: Database, queries: Iterable[ItemQuery]) -> Judge:

@@ -30,6 +30,7 @@ from pricing_assets.store.market import (
     reverted_merges,
     select_counted,
 )
+from pricing_assets.store.matches import MILLIONTHS, match_millionths
 from resources.compute import duckdb_connection
 from resources.database import AnySelect, Database
 
@@ -48,9 +49,6 @@ OBSERVATIONS_A_BATCH = 250_000
 
 HOURS_AT_ONCE = 6
 """Hours of a day whose news one reader looks for: several readers share in a day."""
-
-MILLIONTHS = 1_000_000
-"""Parts of a confidence: it is stored with four decimals, and a whole number is read faster."""
 
 _COLUMNS = {
     "as_of": "p.as_of",
@@ -194,10 +192,9 @@ def _seen(items: sa.Subquery, first: datetime, last: datetime) -> AnySelect:
             listings.c.kind == "ask", happened > first - timedelta(days=WINDOW_DAYS + DAYS_BEFORE)
         ),
     )
-    match = sa.func.round(listings.c.match_confidence * MILLIONTHS)
     return counted.with_only_columns(
         items.c.place,
-        sa.cast(match, sa.BigInteger()).label("match_millionths"),
+        match_millionths(),
         *(c for c in counted.selected_columns if c.name not in ("item_id", "match_confidence")),
         listings.c.superseded_at,
     ).select_from(items.join(listings, listings.c.item_id == items.c.value))
@@ -233,7 +230,7 @@ def _built(duck: duckdb.DuckDBPyConnection) -> pa.Table:
     duck.execute(f"CREATE TABLE own AS {own_value_sql('happened', 'as_of')}")
     comps = comps_sql(own_copies("happened"))
     shown = (
-        "SELECT item_id, array_to_string(list_sort(list(DISTINCT source)), ',') AS sources "
+        "SELECT item_id, array_to_string(list(DISTINCT source ORDER BY source), ',') AS sources "
         "FROM happened GROUP BY item_id"
     )
     columns = ", ".join(f"{value} AS {name}" for name, value in _COLUMNS.items())

@@ -27,23 +27,20 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from pricing_assets.core.judging import WEIGHTS
-from pricing_assets.core.training import BUCKETS
+from pricing_assets.core.training import BUCKETS, bucket_of
 from pricing_assets.schema import tables as t
+from pricing_assets.store.matches import MILLIONTHS, match_millionths
 from resources.database import AnySelect, arrow_type
 from resources.snapshot import Reader, Snapshot
 
 RANGE_ROWS = 131_072
 """Ids of a part."""
-
-MILLIONTHS = 1_000_000
-"""Parts of a confidence: it is stored with four decimals, and a whole number is read faster."""
 
 VARIANT: sa.ColumnElement[str] = sa.func.coalesce(t.price_listings.c.variant, "")
 """What copy an observation is of; empty for a plain one."""
@@ -152,11 +149,10 @@ def _tidy(directory: Path, kept: set[str]) -> None:
 
 def _statement() -> AnySelect:
     c = t.price_listings.c
-    confidence = sa.func.round(c.match_confidence * MILLIONTHS)
     return sa.select(
         *(c.item_id, c.kind, c.price_usd, c.source, c.source_listing_id),
         *(c.sold_at, c.observed_at, c.superseded_at),
-        sa.cast(confidence, sa.BigInteger()).label("match_millionths"),
+        match_millionths(),
         c.payload_sha256,
         VARIANT.label("variant"),
     )
@@ -183,8 +179,10 @@ def _by_bucket(rows: pa.Table) -> pa.Table:
     """Return observations in the order of their items' buckets, ids and hashes as bytes."""
     ids = _bytes(rows["item_id"], pa.uuid())
     hashes = _bytes(rows["payload_sha256"], pa.binary(32))
-    first = np.frombuffer(ids.storage.buffers()[1] or b"", np.uint8)[:: pa.uuid().byte_width]
-    buckets = pa.array(first * np.uint16(BUCKETS) // 256, pa.uint8())
+    begins = pc.utf8_slice_codeunits(rows["item_id"], 0, 2).combine_chunks().dictionary_encode()
+    buckets = pa.array(
+        [bucket_of(begin) for begin in begins.dictionary.to_pylist()], pa.uint8()
+    ).take(begins.indices)
     narrowed = (
         rows.set_column(rows.schema.get_field_index("item_id"), "item_id", ids)
         .set_column(rows.schema.get_field_index("payload_sha256"), "payload_sha256", hashes)
@@ -197,10 +195,14 @@ def _bytes(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
     """Return texts of hexadecimal digits, with hyphens or without, as the bytes that they name."""
     # Each once: an item and a body have many observations.
     coded = column.combine_chunks().dictionary_encode()
-    digits = b"".join(text.encode() for text in coded.dictionary.to_pylist()).replace(b"-", b"")
+    digits = pc.binary_join(
+        pa.ListArray.from_arrays([0, len(coded.dictionary)], coded.dictionary), ""
+    )[0].as_py()
     storage = pa.binary(kind.byte_width)
     named = pa.Array.from_buffers(
-        storage, len(coded.dictionary), [None, pa.py_buffer(unhexlify(digits))]
+        storage,
+        len(coded.dictionary),
+        [None, pa.py_buffer(unhexlify(digits.replace("-", "")))],
     )
     values = named.take(coded.indices)
     return values if kind == storage else pa.ExtensionArray.from_storage(kind, values)
