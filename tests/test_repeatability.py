@@ -15,7 +15,7 @@ UNSTABLE = {
     "any value": r"\b(?:any_value|arbitrary|first|last)\s*\(",
     "approximation": r"\bapprox_\w+\s*\(",
     "a sample": r"\b(?:USING SAMPLE|TABLESAMPLE|reservoir_quantile|random)\b",
-    "list without an order": r"(?<!list_sort\()\b(?:list|array_agg)\s*\((?![^()]*ORDER BY)",
+    "list without an order": r"\b(?:list|array_agg)\s*\((?![^()]*ORDER BY)",
     "text without an order": r"\b(?:string_agg|group_concat|listagg)\s*\("
     r"(?![^()]*(?:\([^()]*\)[^()]*)*ORDER BY)",
     "sum of a float": r"\bsum\s*\(\s*CAST\([^()]*AS (?:DOUBLE|FLOAT|REAL)\)",

@@ -16,26 +16,13 @@ from pricing_assets.store.training_places import Build
 from pricing_assets.store.training_set import _same_writer
 from pricing_assets.store.training_verify import content_problems
 from resources.database import Database
-from tests.conftest import DatabaseUrl
 from tests.examples import NOON, SOLD, book, commit, database, listing, reply, scan
-from tests.store.test_training_set import MONTH, build, content, fill
+from tests.store.test_training_set import MONTH, build, content, filled, migrated_url
 
-__all__ = ("database",)
+__all__ = ("database", "filled", "migrated_url")
 
 NEW = (40, 41, 42)
 """Books of which a sale is learnt later, before the same as-of."""
-
-
-@pytest.fixture
-def migrated_url(sqlite_url: DatabaseUrl) -> DatabaseUrl:
-    """SQLite alone: DuckDB makes the files."""
-    return sqlite_url
-
-
-@pytest.fixture
-def filled(database: Database) -> Database:
-    fill(database)
-    return database
 
 
 def bucket(number: int) -> str:
