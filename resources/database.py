@@ -25,13 +25,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.sql import Executable
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from resources.sqlite_arrow import (
-    conform,
-    fetched,
-    packed,
-    read_together,
-    unpacked,
-)
+from resources.sqlite_arrow import conform, fetched, packed, read_together, unpacked
 
 BUSY_TIMEOUT_MS = 30_000
 """How long a SQLite writer waits for another one before it gives up."""

@@ -3,6 +3,8 @@
 import re
 from datetime import UTC, date, datetime, time, timedelta
 
+MICROSECONDS_A_DAY = 86_400_000_000
+
 FIRST_MONTH = "2026-01"
 """Nothing was observed before; days and months are built from here on."""
 

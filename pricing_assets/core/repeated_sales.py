@@ -10,11 +10,11 @@ in DuckDB over a relation, on both databases alike.
 
 from decimal import Decimal
 
+from pricing_assets.core.periods import MICROSECONDS_A_DAY
+
 MAX_DAYS_APART = 2
 """Days between two reports of one sale, at most: sources differ in time zone, and in
 whether a sale is the end of the auction or its payment."""
-
-MICROSECONDS_A_DAY = 86_400_000_000
 
 MAX_DIFFERENCE_USD = Decimal("0.50")
 MAX_DIFFERENCE_SHARE = Decimal("0.03")

@@ -57,6 +57,8 @@ on the other.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pricing_assets.core.periods import MICROSECONDS_A_DAY
+
 CONFIDENCES = ("high", "medium", "low")
 """Names of confidence, best first."""
 
@@ -253,12 +255,7 @@ def valuation_sql(
     """
 
 
-def sold_value_sql(
-    observations: str,
-    moment: str = "$moment",
-    method: Method = V1,
-    key: Sequence[str] = KEY,
-) -> str:
+def sold_value_sql(observations: str, moment: str, key: Sequence[str]) -> str:
     """Return the DuckDB statement of what is worth what has sales, and of nothing beside it.
 
     Args:
@@ -268,7 +265,7 @@ def sold_value_sql(
         A statement with one row a key that has sales: the key, n, median and market (USD).
     """
     return f"""
-    WITH {_levels(observations, moment, method, key)}
+    WITH {_levels(observations, moment, V1, key)}
     SELECT {", ".join(key)}, n, {_usd("val_median")} AS median, {_usd("val_market")} AS market
     FROM val_levels
     """
@@ -337,7 +334,7 @@ def _sales(observations: str, moment: str, method: Method, key: Sequence[str]) -
     val_sold AS (
         SELECT *, {_micro("price_usd")} AS val_micro,
             (epoch_us({moment}) - epoch_us(CAST(happened_at AS TIMESTAMPTZ)))
-                // {86_400_000_000} AS val_age,
+                // {MICROSECONDS_A_DAY} AS val_age,
             {trust} AS val_trust
         FROM {observations}
         WHERE kind = 'sold' AND price_usd > 0 AND CAST(happened_at AS TIMESTAMPTZ) <= {moment}
@@ -481,7 +478,7 @@ def _open_ask(moment: str, method: Method) -> str:
         "kind = 'ask' AND listing_type IS DISTINCT FROM 'auction' "
         f"AND coalesce(match_confidence, 1) * 100 >= {method.ask_match} "
         f"AND epoch_us({moment}) - epoch_us(CAST(happened_at AS TIMESTAMPTZ)) "
-        f"<= {method.ask_days * 86_400_000_000}"
+        f"<= {method.ask_days * MICROSECONDS_A_DAY}"
     )
 
 

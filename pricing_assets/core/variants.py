@@ -57,7 +57,7 @@ def breakdown_sql(observations: str, values: str, moment: str = "$moment") -> st
         "(SELECT k.number, s.* FROM kind_sales s JOIN kinds k "
         "ON k.item_id = s.item_id AND k.kind = s.kind_of AND k.n > 1)"
     )
-    values_of_several = sold_value_sql(several, moment, key=("number",))
+    values_of_several = sold_value_sql(several, moment, ("number",))
     plain = f"SELECT DISTINCT item_id FROM {observations} WHERE kind = 'sold' AND variant IS NULL"
     premium = (
         "CASE WHEN w.is_variant AND p.item_id IS NOT NULL AND v.market > 0 "

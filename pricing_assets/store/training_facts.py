@@ -18,6 +18,7 @@ from pricing_assets.core.drift import (
     reasons_sql,
 )
 from pricing_assets.core.gate import POLICIES, tier_sql
+from pricing_assets.core.periods import MICROSECONDS_A_DAY
 from pricing_assets.core.training import EXAMPLES
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def facts(
         month_before: What the drift is measured against; None where there is none.
     """
     moment = f"TIMESTAMPTZ '{identity['as_of']}'"
-    age = f"(epoch_us({moment}) - epoch_us(coalesce(sold_at, observed_at))) // 86400000000"
+    elapsed = f"epoch_us({moment}) - epoch_us(coalesce(sold_at, observed_at))"
+    age = f"({elapsed}) // {MICROSECONDS_A_DAY}"
     admitted, rejected = _count(duck, "examples"), _count(duck, "rejected")
     return {
         "items_considered": admitted + rejected,

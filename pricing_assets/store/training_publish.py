@@ -36,12 +36,12 @@ def publish_to(build: Build, url: str) -> str:
         raise NotPublished(f"{url} cannot be written: {error}") from None
     place = f"{root.rstrip('/')}/{month}/{build_id}"
     names = [*build.manifest["files"], "training_set.duckdb", "manifest.json"]
+    for directory in {f"{place}/{name}".rpartition("/")[0] for name in names}:
+        files.makedirs(directory, exist_ok=True)
     for name in names:
         source = Path(build.path) / name
         if source.is_file():
-            target = f"{place}/{name}"
-            files.makedirs(target.rpartition("/")[0], exist_ok=True)
-            files.put_file(str(source), target)
+            files.put_file(str(source), f"{place}/{name}")
     manifest = (Path(build.path) / "manifest.json").read_bytes()
     pointer = f"{root.rstrip('/')}/{month}/{POINTER}"
     with files.open(pointer, "wb") as file:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from pricing_assets.core.freshness import LOW_QUALITY, RETRY_AFTER
 from pricing_assets.core.licences import FILES
+from pricing_assets.core.periods import MICROSECONDS_A_DAY
 from pricing_assets.schema import tables as t
 from pricing_assets.store.queue import is_pending
 from resources.compute import duckdb_connection
@@ -166,8 +167,8 @@ WITH judged AS (
     FROM counted GROUP BY item_id, source
 )
 SELECT item_id, source, last_fetched_at, result, completeness, misses,
-    last_fetched_at + to_microseconds(CAST(86400000000 * CASE WHEN misses = 0 THEN freshness_days
-        ELSE least(freshness_days, CASE misses {_WAITS}
+    last_fetched_at + to_microseconds(CAST({MICROSECONDS_A_DAY} * CASE
+        WHEN misses = 0 THEN freshness_days ELSE least(freshness_days, CASE misses {_WAITS}
             ELSE {RETRY_AFTER[-1].total_seconds() / 86_400} END) END AS BIGINT)) AS next_due_at
 FROM latest
 """
