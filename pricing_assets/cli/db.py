@@ -5,10 +5,16 @@ from datetime import UTC, datetime
 import click
 
 from pricing_assets.cli.errors import Refusal
-from pricing_assets.schema.migrate import differences
+from pricing_assets.schema.migrate import differences, use_timescale
 from pricing_assets.schema.migrate import upgrade as apply_migrations
-from pricing_assets.schema.weeks import attach_partition, partition_name
-from pricing_assets.store.partitions import Partition, detach_before, make_weeks, partitions
+from pricing_assets.schema.weeks import partition_name
+from pricing_assets.store.partitions import (
+    Partition,
+    attaching,
+    detach_before,
+    make_weeks,
+    partitions,
+)
 from resources.clock import Clock
 from resources.database import Database
 from resources.settings import Settings
@@ -29,10 +35,15 @@ def db() -> None:
 
 @db.command()
 def upgrade() -> None:
-    """Apply the migrations that are missing. Every other command does so by itself."""
+    """Apply the migrations that are missing. Every other command does so by itself.
+
+    Where TimescaleDB was added to the database, move the observations into a hypertable.
+    """
     database = Database(Settings.from_env().database_url)
     try:
         click.echo(f"{database.dialect} database is at revision {apply_migrations(database)}")
+        if use_timescale(database):
+            click.echo("TimescaleDB is there: the observations were moved into a hypertable")
         make_weeks(database, now=Clock.from_env().now())
     finally:
         database.close()
@@ -83,8 +94,9 @@ def _print_partitions(found: list[Partition]) -> None:
         week = "any other" if partition.week is None else str(partition.week)
         rows = "unknown" if partition.rows is None else f"{partition.rows:,}"
         detached = "" if partition.attached else ", detached"
+        compressed = ", compressed" if partition.compressed else ""
         size = f"{partition.size_bytes / 1024**2:,.1f}"
-        click.echo(f"{week:<12}{rows:>14}{size:>10}  {partition.name}{detached}")
+        click.echo(f"{week:<12}{rows:>14}{size:>10}  {partition.name}{detached}{compressed}")
 
 
 def _detach(database: Database, day: datetime) -> None:
@@ -98,5 +110,5 @@ def _detach(database: Database, day: datetime) -> None:
         click.echo(f"No week that ended by {day:%Y-%m-%d} is attached.")
     for week in detached:
         click.echo(f"The week of {week} is not read any more.")
-        click.echo(f"  to attach it: {attach_partition(week)}")
+        click.echo(f"  to attach it: {attaching(database, week)}")
         click.echo(f"  to drop it:   DROP TABLE {partition_name(week)}")

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from pricing_assets.core.training import SchemaMismatch
 from pricing_assets.store.merges import NotMerged
+from pricing_assets.store.partitions import NotDetached
 from pricing_assets.store.reviews import NotForReview
 from pricing_assets.store.training_publish import NotPublished
 from pricing_assets.store.training_set import NothingToBuild
@@ -31,7 +32,7 @@ def explained(error: Exception) -> str | None:
             return str(error)
         case NothingToBuild() | NotForReview() | SchemaMismatch():
             return str(error)
-        case NotATrainingSet() | NotPublished() | NotMerged():
+        case NotATrainingSet() | NotPublished() | NotMerged() | NotDetached():
             return str(error)
         case sa.exc.OperationalError() | sa.exc.DatabaseError() | sqlite3.Error():
             cause = redacted(str(getattr(error, "orig", error))).strip()

@@ -11,6 +11,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from pricing_assets.schema.hypertable import is_hypertable, make_hypertable
 from pricing_assets.schema.tables import Base
 from pricing_assets.schema.weeks import DEFAULT_PARTITION, partition_week
 from resources.database import Database, DatabaseUnavailable, redacted
@@ -32,8 +33,7 @@ def upgrade(database: Database) -> str:
         if current_revision(database) == head:
             return head
         with database.begin() as connection:
-            if database.dialect == "postgresql":
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(UPGRADE_LOCK)))
+            _wait_for_others(connection)
             command.upgrade(_config(connection), "head")
     except sa.exc.OperationalError as error:
         raise DatabaseUnavailable(
@@ -41,6 +41,17 @@ def upgrade(database: Database) -> str:
             "Check PRICING_DATABASE_URL, and that the server runs."
         ) from None
     return head
+
+
+def use_timescale(database: Database) -> bool:
+    """Move the observations into a hypertable where TimescaleDB was added to the database since.
+
+    Returns:
+        Whether they were moved: not where they are in one, or TimescaleDB is not there.
+    """
+    with database.begin() as connection:
+        _wait_for_others(connection)
+        return make_hypertable(connection)
 
 
 def current_revision(database: Database) -> str | None:
@@ -69,13 +80,21 @@ def differences(database: Database) -> list[str]:
             warnings.filterwarnings("ignore", message=".*expression-based index")
             found += [str(difference) for difference in compare_metadata(context, Base.metadata)]
         views = set(sa.inspect(connection).get_view_names())
-        if database.dialect == "postgresql" and not _has_default_partition(connection):
+        if database.dialect == "postgresql" and not (
+            _has_default_partition(connection) or is_hypertable(connection)
+        ):
             found.append(f"price_listings has no partition {DEFAULT_PARTITION}")
     found += [
         f"view {name} is missing"
         for name in sorted({"cached_books", "isbn_index", "parallel_premiums"} - views)
     ]
     return found
+
+
+def _wait_for_others(connection: sa.Connection) -> None:
+    """Let no other process change the schema until this transaction ends."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(UPGRADE_LOCK)))
 
 
 def _is_compared(name: str | None, kind: str, _parents: Any) -> bool:

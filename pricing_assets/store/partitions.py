@@ -1,15 +1,17 @@
 """The weeks of the observations on PostgreSQL: made ahead, listed, and detached when old.
 
-SQLite keeps all of them in one table: there all of this does nothing.
+SQLite keeps all of them in one table: there all of this does nothing. TimescaleDB makes its chunks
+by itself (`schema.hypertable`): they are listed and detached here.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import date, datetime
 
 import sqlalchemy as sa
 
+from pricing_assets.schema.hypertable import is_hypertable, timescale_version
 from pricing_assets.schema.weeks import (
     DEFAULT_PARTITION,
     WEEK,
@@ -33,15 +35,20 @@ _GAVE_WAY = ("55P03", "40P01")
 _log = logging.getLogger(__name__)
 
 
+class NotDetached(RuntimeError):
+    """Observations cannot be taken out of what is read; the message says what can be done."""
+
+
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """One table of observations.
+    """One table of observations: of a week, or a chunk of a hypertable.
 
     Attributes:
-        week: The Monday that it begins with; None for the default partition.
+        week: The day that it begins with; None for the default partition.
         rows: PostgreSQL's estimate as of the last time it looked; None where it never did.
         size_bytes: With its indexes.
         attached: Whether its observations are read.
+        compressed: Whether TimescaleDB has compressed it.
     """
 
     name: str
@@ -49,6 +56,7 @@ class Partition:
     rows: int | None
     size_bytes: int
     attached: bool
+    compressed: bool = False
 
 
 def make_weeks(database: Database, *, now: datetime) -> Sequence[date]:
@@ -56,7 +64,7 @@ def make_weeks(database: Database, *, now: datetime) -> Sequence[date]:
 
     Observations of such a week are moved out of the default partition in the same transaction.
     Takes one query where all are there. Where writers are in the way nothing is made, and the
-    next call tries again.
+    next call tries again. A hypertable needs none of it.
 
     Returns:
         The weeks that were made.
@@ -64,7 +72,7 @@ def make_weeks(database: Database, *, now: datetime) -> Sequence[date]:
     if database.dialect != "postgresql":
         return []
     with database.connect() as connection:
-        if not _missing(connection, now):
+        if is_hypertable(connection) or not _missing(connection, now):
             return []
     try:
         with database.begin() as connection:
@@ -92,19 +100,72 @@ def partitions(database: Database) -> list[Partition]:
 
 
 def detach_before(database: Database, day: date) -> list[date]:
-    """Detach the weeks that ended by a day; return them. Their tables stay, and are not read."""
+    """Detach the weeks that ended by a day; return them. Their tables stay, and are not read.
+
+    Raises:
+        NotDetached: This TimescaleDB cannot, or a table has the name already.
+    """
     with database.begin() as connection:
+        found = _partitions(connection)
         old = [
-            partition.week
-            for partition in _partitions(connection)
+            (partition, partition.week)
+            for partition in found
             if partition.attached and partition.week and partition.week + WEEK <= day
         ]
-        for week in old:
-            connection.exec_driver_sql(
-                f"ALTER TABLE price_listings DETACH PARTITION {partition_name(week)}"
-            )
-    return old
+        if is_hypertable(connection):
+            _require_detaching(connection, {p.name for p in found}, [week for _, week in old])
+        for partition, week in old:
+            _detach(connection, partition, week)
+    return [week for _, week in old]
 
+
+def attaching(database: Database, week: date) -> str:
+    """Return what lets a detached week be read and written with the others again."""
+    with database.connect() as connection:
+        if not is_hypertable(connection):
+            return attach_partition(week)
+    return _moving_back(partition_name(week))
+
+
+def _moving_back(name: str) -> str:
+    return f"INSERT INTO price_listings SELECT * FROM {name}; DROP TABLE {name}"
+
+
+def _require_detaching(connection: sa.Connection, names: Set[str], weeks: Sequence[date]) -> None:
+    """Raise where chunks of these weeks cannot become tables of these weeks."""
+    able = "SELECT count(*) FROM pg_proc WHERE proname = 'detach_chunk'"
+    if not connection.execute(sa.text(able)).scalar():
+        raise NotDetached(
+            f"TimescaleDB {timescale_version(connection)} cannot detach chunks; a newer one can. "
+            "SELECT drop_chunks('price_listings', older_than => TIMESTAMPTZ '...') removes what is "
+            "older for good: training sets of that time cannot be built any more."
+        )
+    for name in names & {partition_name(week) for week in weeks}:
+        raise NotDetached(
+            f"{name} is detached already, and more was observed of that week since. Attach it "
+            f"first: {_moving_back(name)}"
+        )
+
+
+def _detach(connection: sa.Connection, partition: Partition, week: date) -> None:
+    name = partition_name(week)
+    if partition.name == name:
+        connection.exec_driver_sql(f"ALTER TABLE price_listings DETACH PARTITION {name}")
+        return
+    if partition.compressed:
+        connection.exec_driver_sql(f"SELECT decompress_chunk('{partition.name}')")
+    connection.exec_driver_sql(f"CALL detach_chunk('{partition.name}')")
+    # Beside the weeks that were detached before there was a hypertable.
+    schema = connection.execute(sa.text(f"SELECT quote_ident(nspname) {_SCHEMA}")).scalar_one()
+    chunk = partition.name.split(".")[1]
+    connection.exec_driver_sql(f"ALTER TABLE {partition.name} SET SCHEMA {schema}")
+    connection.exec_driver_sql(f"ALTER TABLE {schema}.{chunk} RENAME TO {name}")
+
+
+_SCHEMA = """
+FROM pg_namespace
+WHERE oid = (SELECT relnamespace FROM pg_class WHERE oid = 'price_listings'::regclass)
+"""
 
 _TABLES = """
 FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid
@@ -113,19 +174,35 @@ WHERE c.relkind = 'r' AND starts_with(c.relname, 'price_listings_')
 """
 """The tables that are partitions or were, and others of such a name."""
 
+_CHUNKS = """
+SELECT format('%I.%I', chunk_schema, chunk_name), (range_start AT TIME ZONE 'UTC')::date,
+    approximate_row_count(format('%I.%I', chunk_schema, chunk_name)::regclass), total_bytes,
+    is_compressed
+FROM timescaledb_information.chunks
+    JOIN chunks_detailed_size('price_listings') USING (chunk_schema, chunk_name)
+WHERE to_regclass(format('%I.%I', hypertable_schema, hypertable_name))
+    = 'price_listings'::regclass
+"""
+
 
 def _partitions(connection: sa.Connection) -> list[Partition]:
     tables = connection.execute(
         sa.text(
             "SELECT c.relname, c.reltuples, pg_total_relation_size(c.oid), "
-            f"i.inhrelid IS NOT NULL {_TABLES} ORDER BY c.relname"
+            f"i.inhrelid IS NOT NULL {_TABLES}"
         )
     ).all()
-    return [
+    found = [
         Partition(name, partition_week(name), int(rows) if rows >= 0 else None, size, attached)
         for name, rows, size, attached in tables
         if name == DEFAULT_PARTITION or partition_week(name)
     ]
+    if is_hypertable(connection):
+        found += [
+            Partition(name, week, rows, size, True, compressed)
+            for name, week, rows, size, compressed in connection.execute(sa.text(_CHUNKS))
+        ]
+    return sorted(found, key=lambda partition: (partition.week or date.max, partition.name))
 
 
 def _missing(connection: sa.Connection, now: datetime) -> list[date]:
