@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -147,6 +147,69 @@ def postgres_template(postgres_server_url: DatabaseUrl) -> Iterator[str]:
     with _postgres_database(postgres_server_url) as url:
         _migrate(url)
         yield str(make_url(str(url)).database)
+
+
+@pytest.fixture(scope="session")
+def timescale_server_url(postgres_server_url: DatabaseUrl) -> DatabaseUrl:
+    """A PostgreSQL server with TimescaleDB, or a skip that says how to get one."""
+    with _administration(postgres_server_url) as connection:
+        found = connection.exec_driver_sql(
+            "SELECT (SELECT count(*) FROM pg_available_extensions WHERE name = 'timescaledb'), "
+            "(SELECT count(*) FROM pg_settings WHERE name = 'shared_preload_libraries' "
+            "AND strpos(setting, 'timescaledb') > 0)"
+        ).one()
+    if tuple(found) != (1, 1):
+        pytest.skip(
+            "the PostgreSQL server has no TimescaleDB; set PRICING_TEST_DATABASE_URL to one where "
+            "it is installed and in shared_preload_libraries"
+        )
+    return postgres_server_url
+
+
+@pytest.fixture(scope="session")
+def timescale_templates(timescale_server_url: DatabaseUrl) -> Iterator[dict[bool, str]]:
+    """The names of two migrated databases: with TimescaleDB, and (False) without."""
+    with ExitStack() as stack:
+        urls = {
+            there: stack.enter_context(_postgres_database(timescale_server_url, "template0"))
+            for there in (True, False)
+        }
+        create_timescale(urls[True])
+        for url in urls.values():
+            _migrate(url)
+        yield {there: str(make_url(str(url)).database) for there, url in urls.items()}
+
+
+@pytest.fixture
+def timescale_url(
+    timescale_server_url: DatabaseUrl, timescale_templates: dict[bool, str]
+) -> Iterator[DatabaseUrl]:
+    """A migrated database of a PostgreSQL that has TimescaleDB, with nothing in it."""
+    with _postgres_database(timescale_server_url, timescale_templates[True]) as url:
+        yield url
+
+
+@pytest.fixture
+def before_timescale_url(
+    timescale_server_url: DatabaseUrl, timescale_templates: dict[bool, str]
+) -> Iterator[DatabaseUrl]:
+    """A migrated database to which TimescaleDB can be added, with nothing in it."""
+    with _postgres_database(timescale_server_url, timescale_templates[False]) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_timescale_url(timescale_server_url: DatabaseUrl) -> Iterator[DatabaseUrl]:
+    """A database with TimescaleDB that has no table yet."""
+    with _postgres_database(timescale_server_url, "template0") as url:
+        create_timescale(url)
+        yield url
+
+
+def create_timescale(url: str) -> None:
+    """Add TimescaleDB to a database, as its administrator does."""
+    with _administration(url) as connection:
+        connection.exec_driver_sql("CREATE EXTENSION timescaledb")
 
 
 @functools.cache

@@ -9,11 +9,13 @@ TimescaleDB takes an interval and no day to begin with.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import cast
 
 import sqlalchemy as sa
 
 from pricing_assets.schema.weeks import DEFAULT_PARTITION, WEEK
+from resources.database import Bulk, UtcDateTime
 
 COMPRESS_AFTER = timedelta(days=98)
 """Age from which the weeks of observations are compressed.
@@ -25,6 +27,9 @@ the same; its neighbours are then decompressed, and compressed again by the next
 
 OLDEST = (2, 11)
 """The first TimescaleDB that changes rows of a compressed chunk; an older one is left alone."""
+
+DECOMPRESS_ANY_NUMBER = "SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0"
+"""Lifts, for a transaction that names its items, the limit that others stop at."""
 
 
 def timescale_version(connection: sa.Connection) -> str | None:
@@ -50,6 +55,33 @@ def is_hypertable(connection: sa.Connection) -> bool:
             )
         ).scalar()
     )
+
+
+def end_of_compressed(bulk: Bulk) -> datetime | None:
+    """Return the end of the last compressed chunk; None where nothing is compressed."""
+    if bulk.dialect != "postgresql":
+        return None
+    there = sa.func.to_regclass("timescaledb_information.chunks").is_not(None)
+    if not bulk.rows(sa.select(there))[0][0]:
+        return None
+    [(end,)] = bulk.rows(
+        sa.select(sa.func.max(_CHUNKS.c.range_end)).where(
+            _CHUNKS.c.is_compressed,
+            sa.func.to_regclass(
+                sa.func.format("%I.%I", _CHUNKS.c.hypertable_schema, _CHUNKS.c.hypertable_name)
+            )
+            == sa.func.to_regclass("price_listings"),
+        )
+    )
+    return cast(datetime | None, end)
+
+
+_CHUNKS = sa.table(
+    "chunks",
+    *(sa.column(name) for name in ("hypertable_schema", "hypertable_name", "is_compressed")),
+    sa.column("range_end", UtcDateTime()),
+    schema="timescaledb_information",
+)
 
 
 def make_hypertable(connection: sa.Connection) -> bool:
@@ -142,8 +174,8 @@ def _compress(connection: sa.Connection) -> None:
         return
     for statement in (
         "ALTER TABLE price_listings SET (timescaledb.compress, "
-        "timescaledb.compress_segmentby = '', timescaledb.compress_orderby = "
-        "'item_id, observed_at')",
+        "timescaledb.compress_segmentby = 'item_id', timescaledb.compress_orderby = "
+        "'observed_at')",
         f"SELECT add_compression_policy('price_listings', INTERVAL '{COMPRESS_AFTER.days} days')",
     ):
         connection.execute(sa.text(statement))

@@ -26,7 +26,7 @@ from pricing_assets.core.source_results import tells_far_fewer, tells_nothing
 from pricing_assets.schema import tables as t
 from pricing_assets.store.evidence import SourceFacts, keep_evidence
 from pricing_assets.store.exchange_rates import converted
-from pricing_assets.store.listings import append_new, same_listing, supersede_changed
+from pricing_assets.store.listings import append_new, same_listing, supersede, supersede_changed
 from pricing_assets.store.matches import Judge, judge_of
 from resources.database import Bulk, Database, arrow_type
 from resources.sources.client import Reply
@@ -316,18 +316,17 @@ def _file_listings(
     supersede_changed(bulk, staged)
     listings = t.price_listings
     # An ask or a bid that its source no longer shows is withdrawn; a sale stays a sale.
-    bulk.execute(
-        sa.update(listings)
-        .values(superseded_at=answered.c.observed_at)
-        .where(
+    supersede(
+        bulk,
+        answered.c.observed_at,
+        sa.and_(
             listings.c.item_id == answered.c.item_id,
             listings.c.source == answered.c.source,
             listings.c.kind.in_(_WITHDRAWN),
             answered.c.answered,
-            listings.c.superseded_at.is_(None),
             answered.c.source.not_in(_silent_sources(bulk, answered, staged)),
             ~sa.exists(sa.select(staged.c.item_id).where(same_listing(staged))).correlate(listings),
-        )
+        ),
     )
     append_new(bulk, staged)
 

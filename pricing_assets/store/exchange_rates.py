@@ -19,6 +19,7 @@ from pricing_assets.core.lots import price_of_piece_sql
 from pricing_assets.core.rates import MAX_AGE_DAYS, USD, conversion_sql
 from pricing_assets.schema import tables as t
 from pricing_assets.store.evidence import SourceFacts, keep_evidence
+from pricing_assets.store.listings import supersede
 from pricing_assets.store.queue import moment
 from resources.compute import duckdb_connection
 from resources.database import AnySelect, Bulk, Database
@@ -271,14 +272,7 @@ def _waiting(after: int, now: datetime) -> AnySelect:
 def _replace(bulk: Bulk, ready: pa.Table, now: datetime) -> int:
     listings = t.price_listings
     staged = bulk.stage(ready, like=listings)
-    bulk.execute(
-        sa.update(listings)
-        .values(superseded_at=now)
-        .where(
-            listings.c.superseded_at.is_(None),
-            listings.c.id.in_(sa.select(staged.c.id)),
-        )
-    )
+    supersede(bulk, moment(now), listings.c.id.in_(sa.select(staged.c.id)))
     renewed = {"id", "observed_at", "superseded_at", *CONVERSION}
     # What another process superseded meanwhile has another moment, and is left.
     appended = bulk.insert_from(

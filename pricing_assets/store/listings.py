@@ -5,6 +5,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from pricing_assets.schema import tables as t
+from pricing_assets.schema.hypertable import DECOMPRESS_ANY_NUMBER, end_of_compressed
 from resources.database import Bulk
 
 LISTING_FIELDS = (
@@ -30,17 +31,46 @@ def same_listing(staged: sa.Table) -> sa.ColumnElement[bool]:
     )
 
 
+def supersede(bulk: Bulk, at: sa.ColumnElement[datetime], which: sa.ColumnElement[bool]) -> None:
+    """End the current observations that a condition on them, and on what is staged, names.
+
+    Args:
+        at: When; a column of what is staged, or a moment.
+    """
+    listings = t.price_listings
+    current = sa.and_(listings.c.superseded_at.is_(None), which)
+    update = sa.update(listings).values(superseded_at=at)
+    end = end_of_compressed(bulk)
+    if end is None:
+        bulk.execute(update.where(current))
+        return
+    # TimescaleDB decompresses whatever the constants of an update leave open: a join does not
+    # narrow it. So compressed weeks are left out, and of those that have one its item is named.
+    old = listings.c.observed_at < end
+    bulk.execute(update.where(current, ~old))
+    found = bulk.rows(
+        sa.select(listings.c.item_id, sa.func.min(listings.c.observed_at))
+        .where(current, old)
+        .group_by(listings.c.item_id)
+    )
+    if found:
+        items, moments = zip(*found, strict=True)
+        bulk.execute(sa.text(DECOMPRESS_ANY_NUMBER))
+        bulk.execute(
+            update.where(
+                *(current, old, listings.c.item_id.in_(items)),
+                listings.c.observed_at >= min(moments),
+            )
+        )
+
+
 def supersede_changed(bulk: Bulk, staged: sa.Table) -> None:
     """End the current observations of which something else is said now."""
     listings = t.price_listings
     changed = sa.or_(
         *(staged.c[name].is_distinct_from(listings.c[name]) for name in LISTING_FIELDS)
     )
-    bulk.execute(
-        sa.update(listings)
-        .values(superseded_at=staged.c.observed_at)
-        .where(same_listing(staged), listings.c.superseded_at.is_(None), changed)
-    )
+    supersede(bulk, staged.c.observed_at, sa.and_(same_listing(staged), changed))
 
 
 def append_new(bulk: Bulk, staged: sa.Table) -> int:

@@ -176,8 +176,8 @@ WHERE c.relkind = 'r' AND starts_with(c.relname, 'price_listings_')
 
 _CHUNKS = """
 SELECT format('%I.%I', chunk_schema, chunk_name), (range_start AT TIME ZONE 'UTC')::date,
-    approximate_row_count(format('%I.%I', chunk_schema, chunk_name)::regclass), total_bytes,
-    is_compressed
+    nullif(approximate_row_count(format('%I.%I', chunk_schema, chunk_name)::regclass), 0),
+    total_bytes, is_compressed
 FROM timescaledb_information.chunks
     JOIN chunks_detailed_size('price_listings') USING (chunk_schema, chunk_name)
 WHERE to_regclass(format('%I.%I', hypertable_schema, hypertable_name))

@@ -1,11 +1,14 @@
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from pricing_assets.cli import pricing
+from pricing_assets.schema.hypertable import is_hypertable
 from resources.database import Database
-from tests.conftest import DatabaseUrl
+from tests.conftest import DatabaseUrl, create_timescale
+from tests.examples import NOON, register, sales, scan
 
 
 def test_upgrade_then_check(
@@ -37,6 +40,11 @@ def test_upgrade_then_check(
 def test_old_weeks_are_shown_and_detached(
     home: Path, migrated_url: DatabaseUrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    database = Database(migrated_url)
+    with database.connect() as connection:
+        if is_hypertable(connection):
+            pytest.skip("all databases of this server have TimescaleDB, which makes no partitions")
+    database.close()
     monkeypatch.setenv("PRICING_DATABASE_URL", str(migrated_url))
     runner = CliRunner()
 
@@ -64,6 +72,43 @@ def test_old_weeks_are_shown_and_detached(
     to_come = runner.invoke(pricing, ["db", *early])
     assert to_come.exit_code == 2
     assert "2026-10-25 is to come" in to_come.output
+
+
+def test_chunks_are_shown_and_detached(
+    home: Path, before_timescale_url: DatabaseUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRICING_DATABASE_URL", str(before_timescale_url))
+    monkeypatch.setenv("PRICING_NOW", "2026-11-20T12:00:00+00:00")
+    database = Database(before_timescale_url)
+    register(database)
+    scan(database, 1)
+    for weeks in range(2):
+        sales(database, 1, [f"{10 + weeks}.00"], NOON + weeks * timedelta(days=7))
+    database.close()
+
+    def said(*arguments: str) -> str:
+        done = CliRunner().invoke(pricing, ["db", *arguments])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    assert "hypertable" not in said("upgrade")
+    create_timescale(before_timescale_url)
+    assert "the observations were moved into a hypertable" in said("upgrade")
+    assert "hypertable" not in said("upgrade")
+    assert "agree" in said("check")
+    database = Database(before_timescale_url)
+    with database.begin() as connection:
+        connection.exec_driver_sql(
+            "SELECT compress_chunk(c) FROM show_chunks('price_listings') c LIMIT 1"
+        )
+    database.close()
+    shown = [line.split(maxsplit=3) for line in said("partitions").splitlines()[1:]]
+    assert [line[0] for line in shown] == ["2026-10-15", "2026-10-22"]
+    assert [line[3].endswith(", compressed") for line in shown] == [True, False]
+    detached = said("partitions", "--detach-before", "2026-10-22")
+    assert "The week of 2026-10-15 is not read any more." in detached
+    assert "INSERT INTO price_listings SELECT * FROM price_listings_2026_10_15;" in detached
+    assert "price_listings_2026_10_15, detached" in said("partitions")
 
 
 def test_sqlite_has_no_weeks(home: Path) -> None:
