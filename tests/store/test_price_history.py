@@ -138,6 +138,7 @@ def test_a_withdrawn_ask_is_withheld_as_well(database: Database) -> None:
 def test_the_reading_uses_an_index(database: Database) -> None:
     from pricing_assets.store.price_history import _sales, _snapshots
 
+    sales(database, 1, ["10.00"])
     for select in (
         _snapshots(book(1).item_id, TODAY - 90 * DAY, TODAY),
         _sales(book(1).item_id, TODAY - 90 * DAY, TODAY, []),
