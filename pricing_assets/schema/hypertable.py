@@ -175,7 +175,7 @@ def _compress(connection: sa.Connection) -> None:
     for statement in (
         "ALTER TABLE price_listings SET (timescaledb.compress, "
         "timescaledb.compress_segmentby = 'item_id', timescaledb.compress_orderby = "
-        "'observed_at')",
+        "'observed_at, id')",
         f"SELECT add_compression_policy('price_listings', INTERVAL '{COMPRESS_AFTER.days} days')",
     ):
         connection.execute(sa.text(statement))
