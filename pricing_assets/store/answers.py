@@ -26,7 +26,13 @@ from pricing_assets.core.source_results import tells_far_fewer, tells_nothing
 from pricing_assets.schema import tables as t
 from pricing_assets.store.evidence import SourceFacts, keep_evidence
 from pricing_assets.store.exchange_rates import converted
-from pricing_assets.store.listings import append_new, same_listing, supersede, supersede_changed
+from pricing_assets.store.listings import (
+    append_new,
+    of_named_items,
+    same_listing,
+    supersede,
+    supersede_changed,
+)
 from pricing_assets.store.matches import Judge, judge_of
 from resources.database import Bulk, Database, arrow_type
 from resources.sources.client import Reply
@@ -324,6 +330,7 @@ def _file_listings(
             listings.c.source == answered.c.source,
             listings.c.kind.in_(_WITHDRAWN),
             answered.c.answered,
+            of_named_items(bulk, answered),
             answered.c.source.not_in(_silent_sources(bulk, answered, staged)),
             ~sa.exists(sa.select(staged.c.item_id).where(same_listing(staged))).correlate(listings),
         ),

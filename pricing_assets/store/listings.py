@@ -31,6 +31,24 @@ def same_listing(staged: sa.Table) -> sa.ColumnElement[bool]:
     )
 
 
+NAMED_ITEMS = 1_000
+"""Of how many items a statement holds the names. For more, all compressed observations are read."""
+
+
+def of_named_items(bulk: Bulk, staged: sa.Table) -> sa.ColumnElement[bool]:
+    """Return the condition that an observation is of one of the staged items, by their names.
+
+    A join with what is staged says it already. But of what TimescaleDB has compressed the planner
+    reads everything for a join, and by an index what is named. Elsewhere it is no condition.
+    """
+    if end_of_compressed(bulk) is None:
+        return sa.true()
+    items = bulk.rows(sa.select(staged.c.item_id).distinct().limit(NAMED_ITEMS + 1))
+    if len(items) > NAMED_ITEMS:
+        return sa.true()
+    return t.price_listings.c.item_id.in_([item for (item,) in items])
+
+
 def supersede(bulk: Bulk, at: sa.ColumnElement[datetime], which: sa.ColumnElement[bool]) -> None:
     """End the current observations that a condition on them, and on what is staged, names.
 
@@ -44,8 +62,8 @@ def supersede(bulk: Bulk, at: sa.ColumnElement[datetime], which: sa.ColumnElemen
     if end is None:
         bulk.execute(update.where(current))
         return
-    # TimescaleDB decompresses whatever the constants of an update leave open: a join does not
-    # narrow it. So compressed weeks are left out, and of those that have one its item is named.
+    # An update decompresses all that its constants leave open, whatever it is joined with. So
+    # compressed weeks are left out, and those that have such an observation updated by its item.
     old = listings.c.observed_at < end
     bulk.execute(update.where(current, ~old))
     found = bulk.rows(
@@ -70,13 +88,16 @@ def supersede_changed(bulk: Bulk, staged: sa.Table) -> None:
     changed = sa.or_(
         *(staged.c[name].is_distinct_from(listings.c[name]) for name in LISTING_FIELDS)
     )
-    supersede(bulk, staged.c.observed_at, sa.and_(same_listing(staged), changed))
+    which = sa.and_(same_listing(staged), changed, of_named_items(bulk, staged))
+    supersede(bulk, staged.c.observed_at, which)
 
 
 def append_new(bulk: Bulk, staged: sa.Table) -> int:
     """Append what has no current observation, and return how many that were."""
     listings = t.price_listings
-    known = sa.select(listings.c.id).where(same_listing(staged), listings.c.superseded_at.is_(None))
+    known = sa.select(listings.c.id).where(
+        same_listing(staged), listings.c.superseded_at.is_(None), of_named_items(bulk, staged)
+    )
     return bulk.insert_from(
         listings, sa.select(*staged.columns).where(~sa.exists(known).correlate(staged))
     )
