@@ -360,10 +360,12 @@ def _silent_sources(bulk: Bulk, answered: sa.Table, staged: sa.Table) -> list[st
             (staged, ()),
         )
     )
+    # PostgreSQL would otherwise count anew wherever a count is named.
     counted = (
         sa.select(answered.c.source, had.label("had"), has.label("has"))
         .where(answered.c.answered)
-        .subquery("counted")
+        .cte("counted")
+        .prefix_with("MATERIALIZED", dialect="postgresql")
     )
     silent = []
     for source, items, *sums in bulk.rows(
