@@ -406,8 +406,8 @@ class PriceListing(Base):
     currency could not be converted: such a row is kept and never counted, until a rate comes
     and a converted row takes its place.
 
-    On PostgreSQL it is partitioned by week (`schema.weeks`). The key of a partitioned table has
-    to hold what it is partitioned by: there it is (id, observed_at).
+    On PostgreSQL it is partitioned by week (`schema.weeks`), or a hypertable (`schema.hypertable`).
+    The key of such a table has to hold what it is partitioned by: there it is (id, observed_at).
     """
 
     __tablename__ = "price_listings"
