@@ -463,7 +463,8 @@ class PriceListing(Base):
     __table_args__ = (
         sa.UniqueConstraint("item_id", "source", "kind", "source_listing_id", "observed_at"),
         sa.CheckConstraint("kind IN ('sold', 'ask', 'offer', 'estimate')", name="kind"),
-        sa.Index("ix_price_listings_observed_at", "observed_at"),
+        # With the item: a day's items with news are told by the index alone.
+        sa.Index("ix_price_listings_observed_at_item_id", "observed_at", "item_id"),
         sa.Index(
             # What rates that arrive may convert: nothing where all prices are in USD.
             "ix_price_listings_unconverted",
