@@ -188,8 +188,9 @@ def test_rows_are_estimated_and_sizes_are_told(database: Database) -> None:
     first, *others = partitions(database)
     assert (first.week, first.rows, first.attached) == (THIS_WEEK, 50, True)
     assert first.size_bytes > others[0].size_bytes > 0
-    # Before PostgreSQL 18 these were looked at too.
-    assert {partition.rows for partition in others[:-1]} <= {None, 0}
+    # Before PostgreSQL 18 these are looked at too.
+    version = database.engine.dialect.server_version_info or ()
+    assert {partition.rows for partition in others[:-1]} == {None if version >= (18,) else 0}
 
 
 @pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
