@@ -25,8 +25,9 @@ ui: $(INSTALLED) ## Start the Dagster UI with its sensor and schedules on http:/
 	@PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/.venv" \
 		$(BIN)/dg dev --use-active-venv --host 127.0.0.1 --port $(PORT)
 
+# With bytecode even where it is switched off: a process of ours starts in 1.4 s instead of 1.9.
 test: $(INSTALLED) ## Run all tests, on SQLite and on PostgreSQL
-	@$(BIN)/python -m pytest -n 3 --dist worksteal
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist worksteal
 
 lint: $(INSTALLED) ## Check format, lint rules and types
 	$(BIN)/ruff format --check .

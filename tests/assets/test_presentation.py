@@ -1,5 +1,6 @@
 import base64
 import re
+from collections.abc import Callable
 from decimal import Decimal
 
 import dagster as dg
@@ -50,18 +51,20 @@ def test_a_long_cell_is_cut_and_none_is_empty() -> None:
 
 
 @pytest.mark.parametrize(
-    "drawn",
+    ("draw", "values"),
     [
-        presentation.bars("Title", "items", [("one", 1), ("two", 2)]),
-        presentation.bars("Title", "items", []),
-        presentation.line("Title", "items", [("2026-10", 4), ("2026-11", 9)]),
-        presentation.line("Title", "items", []),
-        presentation.histogram("Title", "USD", (0, 5, 10), (3, 4)),
-        presentation.bars("Title", "USD", [("money", float(Decimal("1.10")))]),
+        (presentation.bars, ("items", [("one", 1), ("two", 2)])),
+        (presentation.bars, ("items", [])),
+        (presentation.line, ("items", [("2026-10", 4), ("2026-11", 9)])),
+        (presentation.line, ("items", [])),
+        (presentation.histogram, ("USD", (0, 5, 10), (3, 4))),
+        (presentation.bars, ("USD", [("money", float(Decimal("1.10")))])),
     ],
 )
-def test_a_plot_is_a_png(drawn: dg.MarkdownMetadataValue) -> None:
-    match = PICTURE.fullmatch(drawn.value or "")
+def test_a_plot_is_a_png(
+    draw: Callable[..., dg.MarkdownMetadataValue], values: tuple[object, ...]
+) -> None:
+    match = PICTURE.fullmatch(draw("Title", *values).value or "")
     assert match is not None
     assert match[1] == "Title"
     assert base64.b64decode(match[2]).startswith(b"\x89PNG\r\n")

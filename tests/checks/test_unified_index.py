@@ -1,11 +1,14 @@
+import shutil
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from pricing_assets.core.freshness import ASK_REASONS, SKIP_REASONS
 from pricing_assets.schema import tables as t
-from tests.runs import Platform, asked, evaluation, isbns, reasons
+from resources.clock import Clock
+from tests.runs import NOON, Platform, asked, evaluation, isbns, new_platform, reasons
 
 
 def shown(result_metadata: object) -> dict[str, object]:
@@ -52,6 +55,16 @@ def test_it_passes_where_nothing_is_pending(platform: Platform) -> None:
     assert values["decisions_by_reason"] == "*no scan was pending*"
 
 
+@pytest.fixture(scope="session")
+def asked_home(tmp_path_factory: pytest.TempPathFactory, sandbox_url: str) -> Path:
+    """The home of a platform that four books went through, for all who copy it."""
+    directory = tmp_path_factory.mktemp("asked")
+    with new_platform(directory, sandbox_url, Clock(NOON)) as platform:
+        platform.scan(isbns(4))
+        platform.run()
+        return platform.settings.home
+
+
 def lose_an_index_row(platform: Platform) -> None:
     """As after a restore of one table, or a hand in the database."""
     index, versions = t.unified_index, t.metadata_versions
@@ -87,11 +100,10 @@ def lose_the_calls(platform: Platform) -> None:
     ],
 )
 def test_it_fails_and_stops_the_paid_steps_where_index_and_store_disagree(
-    platform: Platform, damage: object, names: str
+    platform: Platform, asked_home: Path, damage: object, names: str
 ) -> None:
     assert callable(damage)
-    platform.scan(isbns(4))
-    platform.run()
+    shutil.copytree(asked_home, platform.settings.home, dirs_exist_ok=True)
     damage(platform)
     platform.scan(isbns(4, 10), "new.txt")
     url = platform.settings.sandbox_url or ""

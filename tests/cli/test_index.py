@@ -1,5 +1,6 @@
 """`pricing index`, `pricing refresh` and what `pricing explain` says of the index."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,19 +9,40 @@ import sqlalchemy as sa
 from pricing_assets.schema import tables as t
 from pricing_assets.store.opening import open_database
 from resources.settings import Settings
-from tests.runs import drop, isbns, pricing_here
+from tests.runs import drop, isbns, make_dagster_home, pricing_here
 
 ISBN = isbns(1)[0]
 
 
-@pytest.fixture
-def scanned(home: Path, sandbox_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three books that went through the pipeline in October."""
-    monkeypatch.setenv("PRICING_SANDBOX_URL", sandbox_url)
-    monkeypatch.setenv("PRICING_NOW", "2026-10-20T12:00:00+00:00")
-    drop(home / "inbox", "scans.txt", "".join(f"{isbn}\n" for isbn in isbns(3)))
-    done = pricing_here("run")
+@pytest.fixture(scope="session")
+def october(tmp_path_factory: pytest.TempPathFactory, sandbox_url: str) -> Path:
+    """The homes of three books that went through the pipeline in October, for all who copy them."""
+    directory = tmp_path_factory.mktemp("october")
+    make_dagster_home(directory / "dagster_home")
+    drop(directory / "home" / "inbox", "scans.txt", "".join(f"{isbn}\n" for isbn in isbns(3)))
+    with pytest.MonkeyPatch.context() as patch:
+        _enter(directory, sandbox_url, patch)
+        done = pricing_here("run")
     assert done.returncode == 0, done.stderr
+    return directory
+
+
+@pytest.fixture
+def scanned(
+    october: Path, tmp_path: Path, sandbox_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _enter(shutil.copytree(october, tmp_path / "october"), sandbox_url, monkeypatch)
+
+
+def _enter(directory: Path, sandbox_url: str, patch: pytest.MonkeyPatch) -> None:
+    for name, value in (
+        ("PRICING_HOME", str(directory / "home")),
+        ("DAGSTER_HOME", str(directory / "dagster_home")),
+        ("PRICING_SANDBOX_URL", sandbox_url),
+        ("PRICING_NOW", "2026-10-20T12:00:00+00:00"),
+        ("PRICING_INBOX_SETTLE_SECONDS", "0"),
+    ):
+        patch.setenv(name, value)
 
 
 @pytest.mark.usefixtures("scanned")

@@ -37,6 +37,9 @@ from tests.runs import (
 )
 
 BOOKS = isbns(110)
+WIDE = 800
+"""Books that two processes ask about at once, in pages of a hundred."""
+
 CALLS = len(BOOKS) * len(SANDBOX_SOURCES)
 METADATA_CALLS = 2 * len(BOOKS)
 
@@ -76,17 +79,22 @@ def slow_sandbox() -> Iterator[str]:
 
 
 @pytest.fixture
-def platform(tmp_path: Path, migrated_url: DatabaseUrl, slow_sandbox: str) -> Iterator[Platform]:
+def unasked(tmp_path: Path, migrated_url: DatabaseUrl) -> Iterator[Platform]:
+    """A platform with no sandbox to ask."""
     make_dagster_home(tmp_path / "dagster_home")
     settings = Settings(
         home=tmp_path / "home",
         database_url=str(migrated_url),
         profile="sandbox",
-        sandbox_url=slow_sandbox,
         inbox_settle_seconds=0,
     )
     with dg.DagsterInstance.from_config(str(tmp_path / "dagster_home")) as instance:
         yield Platform(settings, instance, Clock(NOON))
+
+
+@pytest.fixture
+def platform(unasked: Platform, slow_sandbox: str) -> Platform:
+    return unasked.with_sandbox(slow_sandbox)
 
 
 def start(platform: Platform) -> subprocess.Popen[bytes]:
@@ -219,7 +227,7 @@ from resources.settings import Settings
 from resources.source_access import SourceAccess
 
 # Small pages, so that few books are many.
-asking.ITEMS_A_PAGE = 150
+asking.ITEMS_A_PAGE = 100
 run_id = sys.argv[1]
 settings, clock = Settings.from_env(), Clock.from_env()
 with (
@@ -271,14 +279,14 @@ def decided_platform(platform: Platform, books: int) -> list[str]:
 
 
 @pytest.fixture
-def wide_platform(platform: Platform) -> Iterator[Platform]:
-    with SandboxProcess(size=1_200) as sandbox:
-        yield platform.with_sandbox(sandbox.url)
+def wide_platform(unasked: Platform) -> Iterator[Platform]:
+    with SandboxProcess(size=WIDE) as sandbox:
+        yield unasked.with_sandbox(sandbox.url)
 
 
 @pytest.mark.slow
 def test_two_processes_on_the_same_items_ask_each_once(wide_platform: Platform) -> None:
-    codes = decided_platform(wide_platform, 1_200)
+    codes = decided_platform(wide_platform, WIDE)
     both = [asking(wide_platform, run_id) for run_id in ("first", "second")]
     said = []
     for process in both:
@@ -289,7 +297,7 @@ def test_two_processes_on_the_same_items_ask_each_once(wide_platform: Platform) 
         said.append(int(process.communicate(timeout=160)[0]))
         assert process.returncode == 0
     assert min(said) > 0, "one of them had nothing to do: the two were not at it at once"
-    assert sum(said) == 1_200
+    assert sum(said) == WIDE
     counts = asked(wide_platform.settings.sandbox_url or "")
     assert counts == Counter({("booksrun", isbn): 1 for isbn in codes})
     with wide_platform.database() as database:
@@ -299,14 +307,14 @@ def test_two_processes_on_the_same_items_ask_each_once(wide_platform: Platform) 
 @pytest.mark.slow
 def test_the_other_process_goes_on_when_one_is_killed(wide_platform: Platform) -> None:
     url = wide_platform.settings.sandbox_url or ""
-    codes = decided_platform(wide_platform, 1_200)
+    codes = decided_platform(wide_platform, WIDE)
     doomed, other = asking(wide_platform, "doomed"), asking(wide_platform, "other")
     for process in (doomed, other):
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
     deadline = time.monotonic() + 60
-    while asked(url).total() < 500:
+    while asked(url).total() < 250:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     doomed.kill()
@@ -328,14 +336,14 @@ def test_the_other_process_goes_on_when_one_is_killed(wide_platform: Platform) -
     assert wide_platform.count_item_calls() == len(codes)
 
 
-def test_a_kill_between_storing_and_moving_a_file_adds_nothing(platform: Platform) -> None:
+def test_a_kill_between_storing_and_moving_a_file_adds_nothing(unasked: Platform) -> None:
     """The file is read again; its rows are known by content and line."""
     from pricing_assets.store.intake import Readings, store_scans
     from resources.inbox import content_hash
     from resources.scan_files import read_scans
 
-    path = platform.scan(BOOKS[:30])
-    with platform.database() as database:
+    path = unasked.scan(BOOKS[:30])
+    with unasked.database() as database:
         # What a run that dies before the move has done, the first part of the file only.
         batch = next(read_scans(path, batch_rows=10))
         store_scans(
@@ -344,7 +352,7 @@ def test_a_kill_between_storing_and_moving_a_file_adds_nothing(platform: Platfor
             user_id="default",
             received_at=NOON,
         )
-        assert platform.count(t.scans) == 10
-        taken, _ = take_inbox(database, platform.clock, platform.settings, 10)
+        assert unasked.count(t.scans) == 10
+        taken, _ = take_inbox(database, unasked.clock, unasked.settings, 10)
     assert (taken.read, taken.accepted, taken.known) == (30, 20, 10)
-    assert platform.count(t.scans) == 30
+    assert unasked.count(t.scans) == 30
