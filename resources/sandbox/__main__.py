@@ -67,6 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
                 http=ReachableProtocol,
                 log_level="warning",
                 access_log=False,
+                proxy_headers=False,
                 lifespan="off",
                 server_header=False,
                 timeout_graceful_shutdown=_GRACE_SECONDS,

@@ -39,8 +39,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from resources.sandbox.catalogue import Book
 
@@ -49,11 +51,11 @@ BLOCK_SECONDS = 30 * 86_400
 LONGEST_ASK = timedelta(days=120)
 
 CONDITIONS = ("Brand New", "Like New", "Very Good", "Good", "Acceptable")
-_CONDITION_FACTOR = (1.30, 1.12, 1.00, 0.86, 0.66)
+_CONDITION_FACTOR = np.array((1.30, 1.12, 1.00, 0.86, 0.66))
 _CONDITION_BOUNDS = np.array((0.14, 0.30, 0.60, 0.88))
 LISTING_TYPES = ("fixed_price", "auction", "best_offer")
 _TYPE_BOUNDS = np.array((0.60, 0.82))
-_SHIPPING_CENTS = (0, 0, 0, 399, 413, 447, 522, 595)
+_SHIPPING_CENTS = np.array((0, 0, 0, 399, 413, 447, 522, 595))
 
 NO_METADATA = 0.03
 BOUGHT = 0.45
@@ -99,6 +101,21 @@ class _Profile:
     phase: float
 
 
+class _Block(NamedTuple):
+    """The events of one block, as they were drawn.
+
+    Attributes:
+        ids: Numbers of the listings.
+        draws: Seven rows of a number from 0 to 1 for each; the first has become its time, in
+            seconds since 1970.
+        noise: Standard normal.
+    """
+
+    ids: npt.NDArray[np.int64]
+    draws: npt.NDArray[np.float64]
+    noise: npt.NDArray[np.float64]
+
+
 class Market:
     """The market of one seed. Methods are pure; profiles are only cached."""
 
@@ -122,13 +139,7 @@ class Market:
 
     def sales(self, book: Book, now: datetime) -> list[Offer]:
         """Return the sales of the last 90 days up to `now`, the latest first."""
-        since = now - SALES_WINDOW
-        sales = self._events(book, "sold", since, now)
-        return sorted(
-            (sale for sale in sales if since < sale.at <= now),
-            key=lambda sale: (sale.at, sale.listing_id),
-            reverse=True,
-        )
+        return self._offers(book, "sold", now - SALES_WINDOW, now)
 
     def asks(self, book: Book, now: datetime, marketplace: str = "") -> list[Offer]:
         """Return the copies on offer at `now`, the most recently listed first.
@@ -139,12 +150,7 @@ class Market:
             marketplace: Where; eBay when empty. Each has copies of its own, at like prices.
         """
         kind = f"ask:{marketplace}" if marketplace else "ask"
-        asks = self._events(book, kind, now - LONGEST_ASK, now)
-        return sorted(
-            (ask for ask in asks if ask.at <= now < ask.until),
-            key=lambda ask: (ask.at, ask.listing_id),
-            reverse=True,
-        )
+        return self._offers(book, kind, now - LONGEST_ASK, now)
 
     def bid(self, book: Book, dealer: str, now: datetime) -> int:
         """Return the US cents that a dealer pays for a good copy at `now`; 0 for no bid."""
@@ -158,67 +164,94 @@ class Market:
         cents = round(100 * profile.base * level * 0.28 * math.exp(0.25 * noise))
         return cents if cents >= LEAST_BID_CENTS else 0
 
-    def _events(self, book: Book, kind: str, since: datetime, until: datetime) -> list[Offer]:
+    def _offers(self, book: Book, kind: str, since: datetime, now: datetime) -> list[Offer]:
+        """Return what was sold since then, or is on offer now; the latest first."""
         profile = self._profile(book)
-        rate = profile.sale_rate if kind == "sold" else profile.ask_rate
+        is_sale = kind == "sold"
+        rate = profile.sale_rate if is_sale else profile.ask_rate
         if not rate:
             return []
-        first, last = (int(t.timestamp() // BLOCK_SECONDS) for t in (since, until))
-        return [
-            offer
-            for block in range(first, last + 1)
-            for offer in self._block(book.isbn13, kind, block, rate, profile)
+        first, last = (int(t.timestamp() // BLOCK_SECONDS) for t in (since, now))
+        blocks = [
+            block
+            for number in range(first, last + 1)
+            if (block := self._block(book.isbn13, kind, number, rate, profile))
         ]
+        if not blocks:
+            return []
+        # Once for all blocks: what numpy does with ten numbers takes it as long as with fifty.
+        ids = np.concatenate([block.ids for block in blocks])
+        draws = np.concatenate([block.draws for block in blocks], axis=1)
+        noise = np.concatenate([block.noise for block in blocks])
+        seconds = draws[0]
+        starts = seconds.astype(int)
+        ends = starts
+        if is_sale:
+            kept = (starts > since.timestamp()) & (starts <= now.timestamp())
+        else:
+            stay = (-40 * np.log1p(-draws[3])).clip(3, LONGEST_ASK.days) * 86_400
+            ends = (seconds + stay).astype(int)
+            kept = (starts <= now.timestamp()) & (ends > now.timestamp())
+        ids, draws, noise = ids[kept], draws[:, kept], noise[kept]
+        starts, ends = starts[kept], ends[kept]
+        years = ((draws[0] - _YEAR_ZERO) / _YEAR_SECONDS).clip(-10, 10)
+        condition = np.searchsorted(_CONDITION_BOUNDS, draws[1], side="right")
+        kinds = np.searchsorted(_TYPE_BOUNDS, draws[2], side="right")
+        level = np.exp(profile.trend * years + 0.05 * np.sin(math.tau * years + profile.phase))
+        price = profile.base * level * _CONDITION_FACTOR[condition]
+        signed = np.zeros(len(ids), dtype=bool)
+        if is_sale:
+            price *= np.where(kinds == 1, 0.92, 1.0) * np.exp(0.20 * noise)
+            signed = draws[3] < 0.015
+            price *= np.where(signed, 3 + 5 * draws[4], 1.0)
+        else:
+            price *= 1.25 * np.exp(0.30 * noise)
+        offers = zip(
+            ids.tolist(),
+            np.maximum(99, np.rint(price * 100)).astype(int).tolist(),
+            _SHIPPING_CENTS[(draws[5] * len(_SHIPPING_CENTS)).astype(int)].tolist(),
+            condition.tolist(),
+            kinds.tolist(),
+            np.where(kinds == 1, 1 + (draws[6] ** 2 * 24).astype(int), 0).tolist(),
+            signed.tolist(),
+            starts.tolist(),
+            ends.tolist(),
+            strict=True,
+        )
+        found = [
+            Offer(
+                listing_id=f"99{number:016d}",
+                price_cents=cents,
+                shipping_cents=shipping,
+                condition=CONDITIONS[copy],
+                listing_type=LISTING_TYPES[way],
+                bids=bids,
+                signed=is_signed,
+                at=datetime.fromtimestamp(start, UTC),
+                until=datetime.fromtimestamp(end, UTC),
+            )
+            for number, cents, shipping, copy, way, bids, is_signed, start, end in offers
+        ]
+        return sorted(found, key=lambda offer: (offer.at, offer.listing_id), reverse=True)
 
     def _block(
-        self, isbn13: str, kind: str, block: int, rate: float, profile: _Profile
-    ) -> list[Offer]:
-        entropy = self._hash(isbn13, kind, str(block))
+        self, isbn13: str, kind: str, number: int, rate: float, profile: _Profile
+    ) -> _Block | None:
+        """Draw the events of one block; None where there are none."""
+        entropy = self._hash(isbn13, kind, str(number))
         rng = np.random.Generator(np.random.PCG64(entropy))
         season = 1.0
         if kind == "sold":
             season += 0.2 * math.sin(
-                math.tau * _years((block + 0.5) * BLOCK_SECONDS) + profile.phase
+                math.tau * _years((number + 0.5) * BLOCK_SECONDS) + profile.phase
             )
         count = int(rng.poisson(rate / 3 * season))
         if not count:
-            return []
+            return None
         draws = rng.random((7, count))
-        seconds = (block + draws[0]) * BLOCK_SECONDS
-        years = np.clip((seconds - _YEAR_ZERO) / _YEAR_SECONDS, -10, 10)
-        condition = np.searchsorted(_CONDITION_BOUNDS, draws[1], side="right")
-        kinds = np.searchsorted(_TYPE_BOUNDS, draws[2], side="right")
-        level = np.exp(profile.trend * years + 0.05 * np.sin(math.tau * years + profile.phase))
-        price = profile.base * level * np.take(_CONDITION_FACTOR, condition)
-        noise = rng.standard_normal(count)
-        if kind == "sold":
-            price *= np.where(kinds == 1, 0.92, 1.0) * np.exp(0.20 * noise)
-            signed = draws[3] < 0.015
-            price *= np.where(signed, 3 + 5 * draws[4], 1.0)
-            stay = np.zeros(count)
-        else:
-            price *= 1.25 * np.exp(0.30 * noise)
-            signed = np.zeros(count, dtype=bool)
-            stay = np.clip(-40 * np.log1p(-draws[3]), 3, LONGEST_ASK.days) * 86_400
-        cents = np.maximum(99, np.rint(price * 100)).astype(int).tolist()
-        shipping = np.take(_SHIPPING_CENTS, (draws[5] * len(_SHIPPING_CENTS)).astype(int)).tolist()
-        bids = np.where(kinds == 1, 1 + (draws[6] ** 2 * 24).astype(int), 0).tolist()
-        starts = seconds.astype(int).tolist()
-        ends = (seconds + stay).astype(int).tolist()
-        return [
-            Offer(
-                listing_id=f"99{(entropy + i) % 10**16:016d}",
-                price_cents=cents[i],
-                shipping_cents=shipping[i],
-                condition=CONDITIONS[condition[i]],
-                listing_type=LISTING_TYPES[kinds[i]],
-                bids=bids[i],
-                signed=bool(signed[i]),
-                at=datetime.fromtimestamp(starts[i], UTC),
-                until=datetime.fromtimestamp(ends[i], UTC),
-            )
-            for i in range(count)
-        ]
+        draws[0] = (number + draws[0]) * BLOCK_SECONDS
+        ids = np.array([(entropy + i) % 10**16 for i in range(count)])
+        return _Block(ids, draws, rng.standard_normal(count))
 
     def _draw_profile(self, book: Book) -> _Profile:
         rng = np.random.Generator(np.random.PCG64(self._hash(book.isbn13, "profile")))
