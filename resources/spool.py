@@ -10,7 +10,6 @@ import json
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -114,7 +113,7 @@ def read_segment(path: Path, sources: Mapping[str, Source], prefix: str) -> Iter
 def _record(reply: Reply) -> dict[str, object]:
     return {
         "source": reply.source,
-        "query": asdict(reply.query),
+        "query": {name: getattr(reply.query, name) for name in ItemQuery.__slots__},
         "requested_at": reply.requested_at.isoformat(),
         "status": reply.status,
         "latency_ms": reply.latency_ms,

@@ -57,6 +57,7 @@ BACKOFF_SECONDS = 0.5
 """Pause before the second attempt; it doubles with every attempt."""
 
 _ERROR_CHARACTERS = 500
+_OF_THE_WIRE = {b"content-encoding", b"content-length", b"transfer-encoding"}
 
 
 if importlib.util.find_spec("sniffio") is None:
@@ -223,24 +224,23 @@ class SourceClient:
         its own pace in the long run: all are done when the slowest is.
         """
         waiting = iter(pairs)
-        running: set[asyncio.Task[Reply]] = set()
-        done: set[asyncio.Task[Reply]] = set()
+        unread: set[asyncio.Task[Reply]] = set()
+        done: asyncio.Queue[asyncio.Task[Reply]] = asyncio.Queue()
         try:
             while True:
-                room = MAX_TAKEN - len(running) - len(done)
-                running |= {
-                    asyncio.create_task(self.ask(source, query))
-                    for source, query in itertools.islice(waiting, room)
-                }
-                if not done:
-                    if not running:
-                        return
-                    done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                yield done.pop().result()
+                for source, query in itertools.islice(waiting, MAX_TAKEN - len(unread)):
+                    task = asyncio.create_task(self.ask(source, query))
+                    task.add_done_callback(done.put_nowait)
+                    unread.add(task)
+                if not unread:
+                    return
+                task = await done.get()
+                unread.remove(task)
+                yield task.result()
         finally:
-            for task in running:
+            for task in unread:
                 task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            await asyncio.gather(*unread, return_exceptions=True)
 
     async def ask(self, source: Source, query: ItemQuery) -> Reply:
         """Ask one source about one item; a source's fault is in the reply, not raised."""
@@ -555,7 +555,6 @@ async def _body(response: httpx.Response) -> bytes:
 
 def _without_encoding(headers: httpx.Headers) -> httpx.Headers:
     """Return the headers without those that describe the bytes on the wire."""
-    kept = headers.copy()
-    for name in ("Content-Encoding", "Content-Length", "Transfer-Encoding"):
-        kept.pop(name, None)
-    return kept
+    return httpx.Headers(
+        [(name, value) for name, value in headers.raw if name.lower() not in _OF_THE_WIRE]
+    )

@@ -5,6 +5,7 @@ a delivery, a condition and a date of sale look like, and what readers say in ``
 here: in which field a vendor puts it (the vendor's module).
 """
 
+import functools
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -165,8 +166,12 @@ def sale_line(text: str) -> str | None:
     return match["date"] if match else None
 
 
+@functools.lru_cache(maxsize=1024)
 def day(text: str) -> datetime | None:
-    """Return a day as eBay writes it, at 00:00 UTC; None when it is not one."""
+    """Return a day as eBay writes it, at 00:00 UTC; None when it is not one.
+
+    Kept, since a page names few days often.
+    """
     for pattern in _DATE_FORMATS:
         try:
             return datetime.strptime(" ".join(text.split()), pattern).replace(tzinfo=UTC)

@@ -301,6 +301,14 @@ def test_redirects_are_followed_on_their_host_only() -> None:
     assert len(circle.requests) == 4
 
 
+def test_a_cookie_is_shown_where_a_redirect_leads() -> None:
+    redirect = RedirectResponse("/books/OL1M.json", 302, headers={"Set-Cookie": "seen=1; Path=/"})
+    vendor = Vendor(redirect, JSONResponse(BOOK))
+    (reply,) = asked(vendor)
+    assert reply.result == "found"
+    assert vendor.requests[1].headers["Cookie"] == "seen=1"
+
+
 def test_a_server_that_is_not_there_is_an_error_after_four_attempts() -> None:
     async def scenario() -> Reply:
         async with SourceClient(
