@@ -30,7 +30,6 @@ DATABASES = ("sqlite", "postgresql")
 KEPT_VARIABLES = (
     "PRICING_REFERENCE_DATA",
     "PRICING_TEST_DATABASE_URL",
-    "PRICING_TEST_STORM_BOOKS",
 )
 """What the test run itself is told by its environment."""
 
