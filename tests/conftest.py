@@ -23,6 +23,8 @@ import sqlalchemy as sa
 from filelock import FileLock
 from sqlalchemy.engine import make_url
 
+from pricing_assets.cli import OBJECTS_BETWEEN_COLLECTIONS
+
 ROOT = Path(__file__).resolve().parent.parent
 
 DATABASES = ("sqlite", "postgresql")
@@ -74,6 +76,8 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["PRICING_HOME"] = home
     config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
     config.add_cleanup(gc.unfreeze)
+    # As a command does: with Python's own threshold it is a fifteenth of a run's time.
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -103,8 +103,10 @@ def bars(title: str, unit: str, values: Sequence[tuple[str, float]]) -> dg.Markd
         axes.invert_yaxis()
         axes.margins(x=0.12)
         axes.set_xlabel(unit)
-        _short_numbers(axes.xaxis)
-        axes.grid(visible=False, axis="y")
+        # Each bar has its number: no scale, and no lines to read it off.
+        axes.grid(visible=False)
+        axes.set_xticks([])
+        axes.spines["bottom"].set_visible(False)
 
     longest = max((len(name) for name, _ in values), default=0)
     return _picture(title, draw, left=0.04 + CHARACTER * longest)
