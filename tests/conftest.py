@@ -252,20 +252,31 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> DatabaseUrl:
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> DatabaseUrl:
     """A migrated SQLite database with nothing in it."""
-    path = tmp_path / "pricing.db"
-    path.write_bytes(sqlite_template())
-    return DatabaseUrl(f"sqlite:///{path}")
+    return _migrated_file(tmp_path)
 
 
 @pytest.fixture(params=DATABASES)
-def migrated_url(request: pytest.FixtureRequest) -> Iterator[DatabaseUrl]:
+def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DatabaseUrl]:
     """A migrated database with nothing in it, once on SQLite and once on PostgreSQL."""
+    with migrated_database(request, tmp_path) as url:
+        yield url
+
+
+@contextmanager
+def migrated_database(request: pytest.FixtureRequest, directory: Path) -> Iterator[DatabaseUrl]:
+    """A migrated database of the kind that a fixture is asked for, in a directory if a file."""
     if request.param == "sqlite":
-        yield request.getfixturevalue("sqlite_url")
+        yield _migrated_file(directory)
         return
     server = request.getfixturevalue("postgres_server_url")
     with _postgres_database(server, request.getfixturevalue("postgres_template")) as url:
         yield url
+
+
+def _migrated_file(directory: Path) -> DatabaseUrl:
+    path = directory / "pricing.db"
+    path.write_bytes(sqlite_template())
+    return DatabaseUrl(f"sqlite:///{path}")
 
 
 @pytest.fixture(params=DATABASES)

@@ -9,6 +9,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -64,6 +65,13 @@ READING = pa.schema(
 @pytest.fixture
 def database(migrated_url: DatabaseUrl) -> Iterator[Database]:
     """A migrated database with the sources registered, once on SQLite and once on PostgreSQL."""
+    with registered_database(migrated_url) as with_sources:
+        yield with_sources
+
+
+@contextmanager
+def registered_database(migrated_url: DatabaseUrl) -> Iterator[Database]:
+    """Open a migrated database, and register the sources in it."""
     with_schema = Database(migrated_url)
     with_schema.execute(sa.insert(t.data_sources), _registered())
     yield with_schema

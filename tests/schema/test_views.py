@@ -1,6 +1,7 @@
 """The older book system's saved SQL, as it is, on a small state of ours."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,6 +14,7 @@ from pricing_assets.schema import tables as t
 from pricing_assets.store.comps import update_comps
 from pricing_assets.store.gate import flag_items, score_items
 from resources.database import Database
+from tests.conftest import DATABASES, DatabaseUrl, migrated_database
 from tests.examples import (
     ASKS,
     COMPLETE,
@@ -21,6 +23,7 @@ from tests.examples import (
     commit,
     isbn,
     listing,
+    registered_database,
     reply,
     sales,
     scan,
@@ -140,9 +143,21 @@ LONG_AGO = datetime(2020, 1, 1, 8, 30, tzinfo=UTC)
 """Far more than 60 days before any clock that runs this."""
 
 
-@pytest.fixture
-def database(database: Database) -> Database:
-    """Five books: excellent and stale, excellent and recent, good, fair, never asked about."""
+@pytest.fixture(scope="module", params=DATABASES)
+def database(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Database]:
+    """A database with five books, which all tests read."""
+    with (
+        migrated_database(request, tmp_path_factory.mktemp("views")) as url,
+        registered_database(url) as database,
+    ):
+        fill(database)
+        yield database
+
+
+def fill(database: Database) -> None:
+    """Add books: excellent and stale, excellent and recent, good, fair, never asked about."""
     now = datetime.now(UTC)
     scan(database, CATCHER, 1, 2, 3, 4, at=LONG_AGO)
     commit(
@@ -158,7 +173,6 @@ def database(database: Database) -> Database:
     update_comps(database, now=now)
     score_items(database, V1, now=now)
     flag_items(database, V1, now=now)
-    return database
 
 
 def answer(database: Database, statement: str) -> list[dict[str, Any]]:
@@ -277,7 +291,8 @@ def test_a_row_has_what_is_known_of_the_book(database: Database) -> None:
     assert (found["sold_comps_is_estimate"], found["sold_comps_source"]) == (0, SOLD)
 
 
-def test_a_parallel_has_its_premium_over_the_base_card(database: Database) -> None:
+def test_a_parallel_has_its_premium_over_the_base_card(migrated_url: DatabaseUrl) -> None:
+    database = Database(migrated_url)
     cards = (("base", "", "50", 10), ("refractor", "Refractor", "50", 25), ("other", "", "51", 1))
     same = {"created_at": LONG_AGO, "updated_at": LONG_AGO, "category": "card"}
     with database.begin() as connection:
@@ -303,3 +318,4 @@ def test_a_parallel_has_its_premium_over_the_base_card(database: Database) -> No
         "Refractor",
     )
     assert found["premium"] == pytest.approx(1.5)
+    database.close()
