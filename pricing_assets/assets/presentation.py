@@ -109,7 +109,7 @@ def bars(title: str, unit: str, values: Sequence[tuple[str, float]]) -> dg.Markd
         axes.spines["bottom"].set_visible(False)
 
     longest = max((len(name) for name, _ in values), default=0)
-    return _picture(title, draw, left=0.04 + CHARACTER * longest)
+    return _picture(title, draw, left=0.04 + CHARACTER * longest, bottom=0.1)
 
 
 def line(title: str, unit: str, points: Sequence[tuple[str, float]]) -> dg.MarkdownMetadataValue:
@@ -189,9 +189,9 @@ def _label_some(axes: "Axes", moments: int) -> None:
 
 
 def _picture(
-    title: str, draw: Any, *, left: float = 0.11, right: float = 0.98
+    title: str, draw: Any, *, left: float = 0.11, bottom: float = 0.25, right: float = 0.98
 ) -> dg.MarkdownMetadataValue:
-    """Return what `draw` draws between two margins, as shares of the width.
+    """Return what `draw` draws between margins, as shares of the width and the height.
 
     To fit the margins to the labels is to draw twice, and pictures are half of a small run.
     """
@@ -200,7 +200,7 @@ def _picture(
 
     figure = Figure(figsize=(7, 3.2), dpi=110)
     axes = figure.subplots()
-    figure.subplots_adjust(left, 0.25, right, 0.89)
+    figure.subplots_adjust(left, bottom, right, 0.89)
     axes.grid(axis="both", color=GRID, linewidth=0.6)
     draw(axes)
     # At a height that is given: to find the lowest free one takes a seventh of the time.
