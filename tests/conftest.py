@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -185,43 +185,26 @@ def timescale_server_url(postgres_server_url: DatabaseUrl) -> DatabaseUrl:
     return postgres_server_url
 
 
-@pytest.fixture(scope="session")
-def timescale_templates(timescale_server_url: DatabaseUrl) -> Iterator[dict[bool, str]]:
-    """The names of two migrated databases: with TimescaleDB, and (False) without."""
-    with ExitStack() as stack:
-        urls = {
-            there: stack.enter_context(_postgres_database(timescale_server_url, "template0"))
-            for there in (True, False)
-        }
-        create_timescale(urls[True])
-        for url in urls.values():
-            _migrate(url)
-        yield {there: str(make_url(str(url)).database) for there, url in urls.items()}
-
-
-@pytest.fixture
-def timescale_url(
-    timescale_server_url: DatabaseUrl, timescale_templates: dict[bool, str]
-) -> Iterator[DatabaseUrl]:
-    """A migrated database of a PostgreSQL that has TimescaleDB, with nothing in it."""
-    with _postgres_database(timescale_server_url, timescale_templates[True]) as url:
-        yield url
-
-
-@pytest.fixture
-def before_timescale_url(
-    timescale_server_url: DatabaseUrl, timescale_templates: dict[bool, str]
-) -> Iterator[DatabaseUrl]:
-    """A migrated database to which TimescaleDB can be added, with nothing in it."""
-    with _postgres_database(timescale_server_url, timescale_templates[False]) as url:
-        yield url
-
-
 @pytest.fixture
 def empty_timescale_url(timescale_server_url: DatabaseUrl) -> Iterator[DatabaseUrl]:
     """A database with TimescaleDB that has no table yet."""
     with _postgres_database(timescale_server_url, "template0") as url:
         create_timescale(url)
+        yield url
+
+
+@pytest.fixture
+def timescale_url(empty_timescale_url: DatabaseUrl) -> DatabaseUrl:
+    """A migrated database of a PostgreSQL that has TimescaleDB, with nothing in it."""
+    _migrate(empty_timescale_url)
+    return empty_timescale_url
+
+
+@pytest.fixture
+def before_timescale_url(timescale_server_url: DatabaseUrl) -> Iterator[DatabaseUrl]:
+    """A migrated database to which TimescaleDB can be added, with nothing in it."""
+    with _postgres_database(timescale_server_url, "template0") as url:
+        _migrate(url)
         yield url
 
 

@@ -78,6 +78,21 @@ def registered_database(migrated_url: DatabaseUrl) -> Iterator[Database]:
     with_schema.close()
 
 
+@pytest.fixture
+def hypertable(timescale_url: DatabaseUrl) -> Iterator[Database]:
+    """A database with two books whose observations are in a hypertable since it was made."""
+    with registered_database(timescale_url) as with_sources:
+        scan(with_sources, 1, 2)
+        yield with_sources
+
+
+def execute(database: Database, *statements: str) -> None:
+    """Run statements in one transaction, as somebody with a client of PostgreSQL or SQLite does."""
+    with database.begin() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+
 @functools.cache
 def _registered() -> list[dict[str, Any]]:
     """The sources as they stand in a database where they were registered and agreed with.

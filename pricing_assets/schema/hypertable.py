@@ -15,7 +15,7 @@ from typing import cast
 import sqlalchemy as sa
 
 from pricing_assets.schema.weeks import DEFAULT_PARTITION, WEEK
-from resources.database import Bulk, UtcDateTime
+from resources.database import Bulk
 
 COMPRESS_AFTER = timedelta(days=98)
 """Age from which the weeks of observations are compressed.
@@ -27,6 +27,12 @@ the same; its neighbours are then decompressed, and compressed again by the next
 
 OLDEST = (2, 11)
 """The first TimescaleDB that changes rows of a compressed chunk; an older one is left alone."""
+
+OF_OBSERVATIONS = (
+    "to_regclass(format('%I.%I', hypertable_schema, hypertable_name)) "
+    "= to_regclass('price_listings')"
+)
+"""The condition that a row of TimescaleDB's views is of the observations, in whichever schema."""
 
 DECOMPRESS_ANY_NUMBER = "SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0"
 """Lifts, for a transaction that names its items, the limit that others stop at."""
@@ -46,15 +52,9 @@ def timescale_version(connection: sa.Connection) -> str | None:
 
 def is_hypertable(connection: sa.Connection) -> bool:
     """Tell whether the observations are in a hypertable."""
-    return timescale_version(connection) is not None and bool(
-        connection.execute(
-            sa.text(
-                "SELECT count(*) FROM timescaledb_information.hypertables WHERE "
-                "to_regclass(format('%I.%I', hypertable_schema, hypertable_name)) "
-                "= to_regclass('price_listings')"
-            )
-        ).scalar()
-    )
+    hypertables = sa.table("hypertables", schema="timescaledb_information")
+    there = sa.select(sa.func.count()).select_from(hypertables).where(sa.text(OF_OBSERVATIONS))
+    return timescale_version(connection) is not None and bool(connection.execute(there).scalar())
 
 
 def end_of_compressed(bulk: Bulk) -> datetime | None:
@@ -64,24 +64,18 @@ def end_of_compressed(bulk: Bulk) -> datetime | None:
     there = sa.func.to_regclass("timescaledb_information.chunks").is_not(None)
     if not bulk.rows(sa.select(there))[0][0]:
         return None
+    chunks = sa.table(
+        "chunks",
+        sa.column("range_end"),
+        sa.column("is_compressed"),
+        schema="timescaledb_information",
+    )
     [(end,)] = bulk.rows(
-        sa.select(sa.func.max(_CHUNKS.c.range_end)).where(
-            _CHUNKS.c.is_compressed,
-            sa.func.to_regclass(
-                sa.func.format("%I.%I", _CHUNKS.c.hypertable_schema, _CHUNKS.c.hypertable_name)
-            )
-            == sa.func.to_regclass("price_listings"),
+        sa.select(sa.func.max(chunks.c.range_end)).where(
+            chunks.c.is_compressed, sa.text(OF_OBSERVATIONS)
         )
     )
     return cast(datetime | None, end)
-
-
-_CHUNKS = sa.table(
-    "chunks",
-    *(sa.column(name) for name in ("hypertable_schema", "hypertable_name", "is_compressed")),
-    sa.column("range_end", UtcDateTime()),
-    schema="timescaledb_information",
-)
 
 
 def make_hypertable(connection: sa.Connection) -> bool:

@@ -11,7 +11,11 @@ from datetime import date, datetime
 
 import sqlalchemy as sa
 
-from pricing_assets.schema.hypertable import is_hypertable, timescale_version
+from pricing_assets.schema.hypertable import (
+    OF_OBSERVATIONS,
+    is_hypertable,
+    timescale_version,
+)
 from pricing_assets.schema.weeks import (
     DEFAULT_PARTITION,
     WEEK,
@@ -63,7 +67,7 @@ def make_weeks(database: Database, *, now: datetime) -> Sequence[date]:
     """Make the tables of this week and of those ahead, and of what the default partition holds.
 
     Observations of such a week are moved out of the default partition in the same transaction.
-    Takes one query where all are there. Where writers are in the way nothing is made, and the
+    Takes two queries where all are there. Where writers are in the way nothing is made, and the
     next call tries again. A hypertable needs none of it.
 
     Returns:
@@ -174,14 +178,13 @@ WHERE c.relkind = 'r' AND starts_with(c.relname, 'price_listings_')
 """
 """The tables that are partitions or were, and others of such a name."""
 
-_CHUNKS = """
+_CHUNKS = f"""
 SELECT format('%I.%I', chunk_schema, chunk_name), (range_start AT TIME ZONE 'UTC')::date,
     nullif(approximate_row_count(format('%I.%I', chunk_schema, chunk_name)::regclass), 0),
     total_bytes, is_compressed
 FROM timescaledb_information.chunks
     JOIN chunks_detailed_size('price_listings') USING (chunk_schema, chunk_name)
-WHERE to_regclass(format('%I.%I', hypertable_schema, hypertable_name))
-    = 'price_listings'::regclass
+WHERE {OF_OBSERVATIONS}
 """
 
 

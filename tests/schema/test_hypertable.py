@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from alembic import command
-from alembic.config import Config
 
 from pricing_assets.schema import tables as t
 from pricing_assets.schema.hypertable import COMPRESS_AFTER, is_hypertable
@@ -23,42 +22,26 @@ from tests.examples import (
     NOON,
     SOLD,
     commit,
+    execute,
     listing,
-    register,
+    registered_database,
     reply,
     rows,
     sales,
     scan,
 )
+from tests.schema.conftest import migrate
 
 WEEK = timedelta(days=7)
 LISTINGS = t.price_listings.c
 
 
-def opened(url: DatabaseUrl) -> Iterator[Database]:
-    database = Database(url)
-    register(database)
-    scan(database, 1, 2)
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def hypertable(timescale_url: DatabaseUrl) -> Iterator[Database]:
-    """A database whose observations are in a hypertable since it was made."""
-    yield from opened(timescale_url)
-
-
 @pytest.fixture
 def partitioned(before_timescale_url: DatabaseUrl) -> Iterator[Database]:
     """A database whose observations are in weekly partitions; TimescaleDB may be added."""
-    yield from opened(before_timescale_url)
-
-
-def execute(database: Database, *statements: str) -> None:
-    with database.begin() as connection:
-        for statement in statements:
-            connection.exec_driver_sql(statement)
+    with registered_database(before_timescale_url) as database:
+        scan(database, 1, 2)
+        yield database
 
 
 def column(database: Database, query: str) -> Sequence[Any]:
@@ -69,14 +52,6 @@ def column(database: Database, query: str) -> Sequence[Any]:
 def in_hypertable(database: Database) -> bool:
     with database.connect() as connection:
         return is_hypertable(connection)
-
-
-def downgrade(database: Database, revision: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", "pricing_assets.schema:migrations")
-    with database.begin() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, revision)
 
 
 def compress_all(database: Database) -> None:
@@ -278,10 +253,10 @@ def test_weeks_are_partitions_again_after_a_downgrade(hypertable: Database) -> N
     compress_all(hypertable)
     before = rows(hypertable, t.price_listings)
     # What came after the move is taken back first.
-    downgrade(hypertable, "0013")
+    migrate(hypertable, command.downgrade, "0013")
     assert in_hypertable(hypertable)
     definition = column(hypertable, DEFINITION)
-    downgrade(hypertable, "0012")
+    migrate(hypertable, command.downgrade, "0012")
     assert not in_hypertable(hypertable)
     assert {partition.name for partition in partitions(hypertable)} == {DEFAULT_PARTITION}
     assert rows(hypertable, t.price_listings) == before

@@ -1,11 +1,10 @@
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
 from alembic import command
-from alembic.config import Config
 
 from pricing_assets.schema import tables as t
 from pricing_assets.schema.hypertable import is_hypertable
@@ -13,7 +12,8 @@ from pricing_assets.schema.migrate import current_revision, differences, upgrade
 from pricing_assets.schema.weeks import DEFAULT_PARTITION
 from resources.database import Database, DatabaseUnavailable
 from tests.conftest import ROOT, DatabaseUrl
-from tests.examples import rows, scan
+from tests.examples import execute, rows, scan
+from tests.schema.conftest import migrate
 
 VIEWS = ("cached_books", "isbn_index", "parallel_premiums")
 UPGRADE = """
@@ -38,11 +38,6 @@ def relations(database: Database) -> set[str]:
         return {*inspector.get_table_names(), *inspector.get_view_names()}
 
 
-def change(database: Database, statement: str) -> None:
-    with database.begin() as connection:
-        connection.exec_driver_sql(statement)
-
-
 def test_an_empty_database_gets_every_table_and_view(empty: Database) -> None:
     assert current_revision(empty) is None
     assert any("revision None" in line for line in differences(empty))
@@ -64,23 +59,19 @@ def test_upgrading_again_changes_nothing(database: Database) -> None:
 
 
 def test_the_ledger_of_an_older_version_is_kept(empty: Database) -> None:
-    config = Config()
-    config.set_main_option("script_location", "pricing_assets.schema:migrations")
-    with empty.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0006")
+    migrate(empty, command.upgrade, "0006")
     at = "2026-10-20T12:00:00+00:00"
-    change(
+    execute(
         empty,
         "INSERT INTO data_sources (name, kind, categories, rate_per_second, cost_per_call_usd, "
         "freshness_days, licence) VALUES ('s', 'sold', '[]', 1, 0.004, 1, '{}')",
     )
-    change(
+    execute(
         empty,
         "INSERT INTO items (id, category, natural_key, created_at, updated_at) "
         f"VALUES ('i', 'book', 'k', '{at}', '{at}')",
     )
-    change(
+    execute(
         empty,
         "INSERT INTO api_calls (source, item_id, run_id, requested_at, result, attempts, "
         "latency_ms, size_bytes, cost_usd) "
@@ -90,13 +81,13 @@ def test_the_ledger_of_an_older_version_is_kept(empty: Database) -> None:
     assert differences(empty) == []
     (call,) = rows(empty, t.api_calls)
     assert (call["item_id"], call["person_id"], str(call["cost_usd"])) == ("i", None, "0.004000")
-    change(
+    execute(
         empty,
         "INSERT INTO people (id, kind, key, name, created_at, updated_at) "
         f"VALUES ('p', 'author', 'k', 'n', '{at}', '{at}')",
     )
     with pytest.raises(sa.exc.IntegrityError, match="subject"):
-        change(empty, "UPDATE api_calls SET person_id = 'p'")
+        execute(empty, "UPDATE api_calls SET person_id = 'p'")
 
 
 OBSERVED = ("2026-10-18T23:59:59.999999+00:00", "2026-10-19T00:00:00.000000+00:00")
@@ -109,33 +100,25 @@ def observe(database: Database, moment: str, **more: str) -> None:
         **{"source_listing_id": moment, "observed_at": moment},
         **{"title": "t", "price": 9.99, "currency": "USD"},
     }
-    change(
+    execute(
         database, f"INSERT INTO price_listings ({', '.join(values)}) VALUES {(*values.values(),)}"
     )
 
 
 def test_observations_are_moved_into_their_weeks_and_back(empty: Database) -> None:
-    config = Config()
-    config.set_main_option("script_location", "pricing_assets.schema:migrations")
-
-    def migrate(to: Callable[[Config, str], None], revision: str) -> None:
-        with empty.begin() as connection:
-            config.attributes["connection"] = connection
-            to(config, revision)
-
-    migrate(command.upgrade, "0010")
-    change(
+    migrate(empty, command.upgrade, "0010")
+    execute(
         empty,
         "INSERT INTO data_sources (name, kind, categories, rate_per_second, cost_per_call_usd, "
         "freshness_days, licence) VALUES ('s', 'sold', '[]', 1, 0.004, 1, '{}')",
     )
     at = OBSERVED[0]
-    change(
+    execute(
         empty,
         "INSERT INTO items (id, category, natural_key, created_at, updated_at) "
         f"VALUES ('i', 'book', 'k', '{at}', '{at}')",
     )
-    change(
+    execute(
         empty,
         "INSERT INTO payloads (sha256, source, fetched_at, size_bytes, body_zstd) "
         f"VALUES ('p', 's', '{at}', 1, '')",
@@ -144,7 +127,7 @@ def test_observations_are_moved_into_their_weeks_and_back(empty: Database) -> No
         observe(empty, moment)
     before = rows(empty, t.price_listings)
 
-    migrate(command.upgrade, "0011")
+    migrate(empty, command.upgrade, "0011")
     assert rows(empty, t.price_listings) == before
     assert {name for name in relations(empty) if name.startswith("price_listings")} == (
         {
@@ -165,7 +148,7 @@ def test_observations_are_moved_into_their_weeks_and_back(empty: Database) -> No
     assert differences(empty) == []
 
     after = rows(empty, t.price_listings)
-    migrate(command.downgrade, "0010")
+    migrate(empty, command.downgrade, "0010")
     assert rows(empty, t.price_listings) == after
     observe(empty, "2026-12-21T00:00:00.000000+00:00")
     assert rows(empty, t.price_listings)[-1]["id"] > after[-1]["id"]
@@ -216,17 +199,13 @@ def test_a_difference_is_named(
     database: Database, statements: list[str], names: tuple[str, ...]
 ) -> None:
     for statement in statements:
-        change(database, statement)
+        execute(database, statement)
     found = differences(database)
     assert [line for line in found if all(name in line for name in names)], found
 
 
 def test_downgrading_to_base_leaves_nothing(database: Database) -> None:
-    config = Config()
-    config.set_main_option("script_location", "pricing_assets.schema:migrations")
-    with database.begin() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, "base")
+    migrate(database, command.downgrade, "base")
     assert relations(database) == {"alembic_version"}
     assert current_revision(database) is None
     upgrade(database)

@@ -1,3 +1,3 @@
-from tests.examples import database
+from tests.examples import database, hypertable
 
-__all__ = ("database",)
+__all__ = ("database", "hypertable")

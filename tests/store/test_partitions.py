@@ -1,4 +1,4 @@
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -25,8 +25,8 @@ from tests.examples import (
     NOON,
     SOLD,
     commit,
+    execute,
     listing,
-    register,
     reply,
     rows,
     sales,
@@ -48,16 +48,6 @@ def database(database: Database) -> Database:
     return database
 
 
-@pytest.fixture
-def hypertable(timescale_url: DatabaseUrl) -> Iterator[Database]:
-    """A database whose observations are in a hypertable."""
-    database = Database(timescale_url)
-    register(database)
-    scan(database, 1, 2)
-    yield database
-    database.close()
-
-
 def places(database: Database) -> dict[datetime, str]:
     """The table that each observation is in, by the time when it was made."""
     with database.connect() as connection:
@@ -65,11 +55,6 @@ def places(database: Database) -> dict[datetime, str]:
             "SELECT observed_at, tableoid::regclass::text AS place FROM price_listings"
         )
         return {row.observed_at: row.place for row in found}
-
-
-def execute(database: Database, statement: str) -> None:
-    with database.begin() as connection:
-        connection.exec_driver_sql(statement)
 
 
 def ids(found: Sequence[dict[str, Any]]) -> list[int]:
