@@ -160,10 +160,6 @@ class Faults:
         self._questions: Counter[str] = Counter()
         self._numbers: dict[tuple[str, str], int] = {}
 
-    def are_ordered_of(self, source: str) -> bool:
-        """Whether any are."""
-        return bool(self._plan.faults.get(source))
-
     def due(self, source: str, question: str) -> Fault | None:
         """Count a request for a question; return the fault that befalls it, if any."""
         key = (source, question)

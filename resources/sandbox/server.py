@@ -31,9 +31,6 @@ from resources.sandbox.wire import Call, Reply, TokenVendor, Vendor, isbns_in
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
-KEPT_ANSWERS = 512
-"""Answers that are kept where faults are ordered: who gets a fault soon asks the same again."""
-
 
 def create_app(
     catalogue: Iterable[Book],
@@ -113,22 +110,10 @@ def _token_endpoint(
 
 
 def _endpoint(vendor: Vendor, traffic: Traffic, faults: Faults, latency: float) -> Endpoint:
-    kept: dict[tuple[object, ...], Reply] = {}
-
-    def answer(request: Request, call: Call) -> Reply:
-        if not faults.are_ordered_of(vendor.source):
-            return vendor.answer(call)
-        question = (request.url.path, request.url.query, call.now, call.body)
-        if question not in kept:
-            if len(kept) == KEPT_ANSWERS:
-                del kept[next(iter(kept))]
-            kept[question] = vendor.answer(call)
-        return kept[question]
-
     async def endpoint(request: Request) -> Response:
         arrived = traffic.arrive(vendor.source)
         body = await request.body()
-        reply = _reply(vendor, request, body, traffic, arrived, answer)
+        reply = _reply(vendor, request, body, traffic, arrived)
         # What is refused anyway is no question.
         fault = (
             faults.due(vendor.source, _question(request, reply)) if reply.status == 200 else None
@@ -156,14 +141,7 @@ def _question(request: Request, reply: Reply) -> str:
     return ":".join([*items, params.get("page", ""), params.get("offset", "")])
 
 
-def _reply(
-    vendor: Vendor,
-    request: Request,
-    body: bytes,
-    traffic: Traffic,
-    arrived: int,
-    answer: Callable[[Request, Call], Reply],
-) -> Reply:
+def _reply(vendor: Vendor, request: Request, body: bytes, traffic: Traffic, arrived: int) -> Reply:
     try:
         now = market_date(request.headers.get("x-sandbox-now"))
     except ValueError as error:
@@ -181,7 +159,7 @@ def _reply(
         return refusal
     if not traffic.let_in(vendor.source, arrived):
         return vendor.throttled()
-    return answer(request, call)
+    return vendor.answer(call)
 
 
 def market_date(text: str | None) -> datetime:

@@ -3,7 +3,6 @@
 Not here: any vendor's own format (one module each), HTTP itself (`server`).
 """
 
-import functools
 import hashlib
 import json
 import re
@@ -133,14 +132,10 @@ class TokenVendor(Vendor):
         """Return the answer to a request for a token."""
 
 
-@functools.lru_cache(maxsize=1024)
-def isbns_in(text: str) -> tuple[str, ...]:
-    """Return the ISBNs that a search text names, as ISBN-13, each once.
-
-    Kept, since each request is read for them three times.
-    """
+def isbns_in(text: str) -> list[str]:
+    """Return the ISBNs that a search text names, as ISBN-13, each once."""
     found = (isbn.compact(code, convert=True) for code in _ISBN.findall(text.replace("-", "")))
-    return tuple(dict.fromkeys(found))
+    return list(dict.fromkeys(found))
 
 
 def stable_number(*parts: str) -> int:
