@@ -220,11 +220,8 @@ def _store(
     now: datetime,
 ) -> CatalogueCount:
     category = CATEGORIES[catalogue.category]
-    reader = (
-        duck.cursor()
-        .sql(_versions_sql(duck, category, catalogue.source, now))
-        .to_arrow_reader(ITEMS_A_BATCH)
-    )
+    versions = duck.sql(_versions_sql(duck, category, catalogue.source, now))
+    reader = versions.to_arrow_reader(ITEMS_A_BATCH)
     stored = total = 0
     for batch in reader:
         rows = pa.Table.from_batches([batch])

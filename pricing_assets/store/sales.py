@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -86,10 +85,8 @@ def import_sales(
         batches: As `resources.sales_files.read_sales` gives them.
     """
     _register(database, mapping, file, now)
-    with duckdb_connection() as duck, TemporaryDirectory(prefix="pricing-import-") as spill:
-        # A file may be larger than memory: what is beyond the limit waits on disk.
-        duck.execute(f"SET temp_directory = '{spill}'")
-        duck.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+    # A file may be larger than memory: what is beyond the limit waits on disk.
+    with duckdb_connection(memory_limit=MEMORY_LIMIT) as duck:
         _judge(duck, mapping, batches, now)
         read, rejected = duck.execute("SELECT count(*), count(reason) FROM judged").fetchall()[0]
         stored = not_counted = 0
@@ -195,15 +192,10 @@ def _codes(codes: list[str], category: str) -> pa.Table:
 
 def _sales(duck: duckdb.DuckDBPyConnection) -> Iterator[pa.Table]:
     """Yield the sales, in the order of the index that they are stored by."""
-    # The reader is open while each batch is stored: it has the connection to itself.
-    reader = (
-        duck.cursor()
-        .sql(
-            "SELECT item_id, natural_key, title, price, currency, sold_at, listing_id, condition, "
-            "shipping, quantity FROM judged WHERE reason IS NULL ORDER BY item_id, listing_id"
-        )
-        .to_arrow_reader(TRANSACTION_ROWS)
-    )
+    reader = duck.sql(
+        "SELECT item_id, natural_key, title, price, currency, sold_at, listing_id, condition, "
+        "shipping, quantity FROM judged WHERE reason IS NULL ORDER BY item_id, listing_id"
+    ).to_arrow_reader(TRANSACTION_ROWS)
     for batch in reader:
         yield pa.Table.from_batches([batch])
 

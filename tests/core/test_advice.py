@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pricing_assets.core.advice import ACTIONS, LABELS, V1, Advice, advice_sql, advise
 from pricing_assets.core.valuation import V1 as VALUATION
 from pricing_assets.core.valuation import valuation_sql
-from tests.computing import computing
+from resources.compute import duckdb_connection
 from tests.core.test_valuation import NOW, Seen, relation, sold
 
 Item = dict[str, Any]
@@ -46,7 +46,7 @@ def advised(given_items: list[Item]) -> list[Advice]:
             "cost_usd": pa.array([item["cost"] for item in given_items], amount),
         }
     )
-    with computing() as duck:
+    with duckdb_connection() as duck:
         duck.register("valued", table)
         rows = duck.sql(advice_sql("valued")).to_arrow_table().to_pylist()
     rows.sort(key=lambda row: row["place"])
@@ -151,7 +151,7 @@ def test_thresholds_stand_in_one_place() -> None:
 
 def test_advice_follows_from_the_valuation() -> None:
     observations = [*sold(*[20, 21, 22] * 5), Seen("ask", Decimal(30))]
-    with computing() as duck:
+    with duckdb_connection() as duck:
         duck.register("observations", relation(observations))
         valued = f"(SELECT *, NULL AS cost_usd FROM ({valuation_sql('observations')}))"
         [row] = duck.sql(advice_sql(valued), params={"moment": NOW}).to_arrow_table().to_pylist()

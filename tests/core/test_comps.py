@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pricing_assets.core.comps import comps_sql, quantile_sql
-from tests.computing import computing
+from resources.compute import duckdb_connection
 
 CENT = Decimal("0.01")
 prices = st.lists(
@@ -27,7 +27,7 @@ def computed(observations: list[tuple[str, str, Decimal]], *, threads: int = 2) 
         }
     )
     more = f", {quantile_sql(0.25)} AS quick, {quantile_sql(0.75)} AS patient"
-    with computing(threads) as duck:
+    with duckdb_connection(threads) as duck:
         duck.register("observations", relation)
         found = duck.sql(comps_sql("observations", more)).to_arrow_table().to_pylist()
     return {row["item_id"]: row for row in found}

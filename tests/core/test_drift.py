@@ -18,11 +18,11 @@ from pricing_assets.core.drift import (
     reasons_sql,
     verdict,
 )
-from tests.computing import computing
+from resources.compute import duckdb_connection
 
 
 def measured(query: str, before: Sequence[Any], after: Sequence[Any], threads: int = 2) -> Any:
-    with computing(threads) as duck:
+    with duckdb_connection(threads) as duck:
         for name, values in (("b", before), ("a", after)):
             duck.register(name, pa.table({"x": pa.array(values)}))
         return duck.execute(query).fetchall()[0]
@@ -104,7 +104,7 @@ def test_the_level_is_a_change_of_medians_in_percent() -> None:
 
 
 def test_reasons_are_counted_without_their_numbers() -> None:
-    with computing() as duck:
+    with duckdb_connection() as duck:
         reasons = ["needs 3 more comps", "needs 1 more comp", "needs a median of $5"]
         duck.register("r", pa.table({"reason": reasons}))
         found = duck.execute(reasons_sql("r")).fetchall()

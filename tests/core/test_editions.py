@@ -18,7 +18,7 @@ from pricing_assets.core.editions import (
     work_fingerprint,
     work_fingerprint_sql,
 )
-from tests.computing import computing
+from resources.compute import duckdb_connection
 
 ALIKE = [
     ("The Fellowship of the Ring", "J. R. R. Tolkien"),
@@ -49,7 +49,7 @@ TEXTS = st.none() | st.lists(WORDS | KNOWN, max_size=8).map(" ".join) | KNOWN
 
 def fingerprints_by_duckdb(books: Sequence[tuple[str | None, str | None]]) -> list[str | None]:
     titles, authors = (pa.array([book[side] for book in books], pa.string()) for side in (0, 1))
-    with computing() as con:
+    with duckdb_connection() as con:
         con.register("books", pa.table({"n": range(len(books)), "t": titles, "a": authors}))
         rows = con.sql(f"SELECT {work_fingerprint_sql('t', 'a')} FROM books ORDER BY n").fetchall()
     return [row[0] for row in rows]
@@ -72,7 +72,7 @@ def scored(*books: dict[str, Any]) -> list[tuple[str, str, float, list[str]]]:
         [(name, pa.string()) for name in book("") if name != "publication_year"]
         + [("publication_year", pa.int64())]
     )
-    with computing() as con:
+    with duckdb_connection() as con:
         con.register("books", pa.Table.from_pylist(list(books), schema))
         pairs = con.sql(
             f"SELECT item_a, item_b, score, reasons FROM ({edition_pairs_sql('books')})"

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pricing_assets.core.gate import POLICIES, QUALITY_TIERS, V1, V2, tier_sql
-from tests.computing import computing
+from resources.compute import duckdb_connection
 from tests.conftest import DATABASES, DatabaseUrl
 
 Case = tuple[int | None, Decimal | None, bool]
@@ -53,7 +53,7 @@ def query(request: pytest.FixtureRequest) -> Iterator[Query]:
         with closing(sqlite3.connect(":memory:")) as connection:
             yield lambda text: connection.execute(text).fetchall()
     elif request.param == "duckdb":
-        with computing() as duck:
+        with duckdb_connection() as duck:
             yield lambda text: duck.execute(text).fetchall()
     else:
         url: DatabaseUrl = request.getfixturevalue("postgres_server_url")
@@ -208,7 +208,7 @@ def verdicts(name: str, shown: Sequence[Evidence]) -> list[tuple[Any, ...]]:
         "sale_age_days": "BIGINT",
         "match_percent": "BIGINT",
     }
-    with computing() as duck:
+    with duckdb_connection() as duck:
         duck.execute(f"CREATE TEMP TABLE e ({', '.join(f'{n} {k}' for n, k in columns.items())})")
         rows = [[f"{place:04}", *case] for place, case in enumerate(shown)]
         duck.executemany("INSERT INTO e VALUES (?, ?, ?, ?, ?, ?)", rows)

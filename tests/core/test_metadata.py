@@ -17,7 +17,7 @@ from pricing_assets.core.metadata import (
     merge,
     merge_sql,
 )
-from tests.computing import computing
+from resources.compute import duckdb_connection
 from tests.examples import COMPLETE
 
 DAWN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -110,7 +110,7 @@ def test_its_sql_merges_alike(items: list[list[MetadataVersion]]) -> None:
             ],
         }
     )
-    with computing() as duck:
+    with duckdb_connection() as duck:
         duck.register("versions", relation)
         found = {row["item_id"]: row for row in _pylist(duck, merge_sql("versions"))}
     for place, history in enumerate(items):

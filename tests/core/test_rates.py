@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pricing_assets.core.rates import MAX_AGE_DAYS, conversion_sql
-from tests.computing import computing
+from resources.compute import duckdb_connection
 from tests.rates import NoRate, Rate, Rates
 
 MONDAY = date(2026, 11, 16)
@@ -39,7 +39,7 @@ def converted(asked: list[Asked], rates: list[Rate]) -> list[Answer]:
             "source": pa.array([rate.source for rate in rates], pa.string()),
         }
     )
-    with computing() as duck:
+    with duckdb_connection() as duck:
         duck.register("amounts", amounts)
         duck.register("rates", known)
         table = duck.sql(conversion_sql("amounts", "rates")).to_arrow_table()

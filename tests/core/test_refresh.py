@@ -12,7 +12,7 @@ from pricing_assets.core.refresh import (
     REFRESH_SQL,
     UNKNOWN_VALUE_USD,
 )
-from tests.computing import computing
+from resources.compute import duckdb_connection
 
 NOW = datetime(2026, 10, 20, 12, tzinfo=UTC)
 
@@ -54,7 +54,7 @@ def planned(
             "calls_left": pa.array([c.calls_left for c in candidates], pa.int64()),
         }
     )
-    with computing() as duck:
+    with duckdb_connection() as duck:
         duck.register("candidates", table)
         found = duck.sql(REFRESH_SQL, params={"places": places, "budget_usd": budget})
         rows = found.to_arrow_table().to_pylist()

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pricing_assets.core.repeated_sales import repeats_sql
-from tests.computing import computing
+from resources.compute import duckdb_connection
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -40,7 +40,7 @@ def relation_of(observations: list[Sold]) -> pa.Table:
 
 def sales_of(observations: list[Sold], apart: Sequence[tuple[int, int]] = ()) -> dict[int, int]:
     """The id of its sale's first observation, for every observation."""
-    with computing() as duck:
+    with duckdb_connection() as duck:
         duck.register("observations", relation_of(observations))
         duck.execute("CREATE TEMP TABLE apart (one BIGINT, other BIGINT)")
         for pair in apart:
@@ -169,7 +169,7 @@ def test_no_observation_is_no_sale() -> None:
 
 
 def test_many_observations_take_seconds() -> None:
-    with computing() as duck:
+    with duckdb_connection() as duck:
         duck.execute(
             "CREATE TEMP TABLE observations AS SELECT i AS id, (i % 2000)::VARCHAR AS item_id, "
             "'ebay' AS venue, (10 + hash(i) % 4000 / 100)::DECIMAL(12, 2) AS price_usd, "

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing_assets.core.sales import ROLES, MappingError, SaleMapping, judge_sql, read_mapping
-from tests.computing import computing
+from resources.compute import duckdb_connection
 
 NOW = "TIMESTAMPTZ '2026-10-20 12:00:00+00'"
 MAPPING: dict[str, Any] = {
@@ -20,7 +20,7 @@ GOOD = {"code": "a", "price": "9.99", "sold_date": "2026-10-01", "listing_id": "
 
 def judged(mapping: SaleMapping, **fields: str) -> dict[str, Any]:
     row = {"line": 1, "fault": None, **dict.fromkeys(ROLES, ""), **fields}
-    with computing() as duck:
+    with duckdb_connection() as duck:
         duck.register("given", pa.Table.from_pylist([row]))
         duck.execute(
             "CREATE TEMP TABLE rows AS "

@@ -18,11 +18,11 @@ from pricing_assets.core.training import (
     required_bump,
     split_sql,
 )
-from tests.computing import computing
+from resources.compute import duckdb_connection
 
 
 def splits(works: list[str], threads: int = 2) -> list[str]:
-    with computing(threads) as duck:
+    with duckdb_connection(threads) as duck:
         duck.register("works", pa.table({"place": range(len(works)), "work": works}))
         query = f"SELECT {split_sql('work')} FROM works ORDER BY place"
         return [split for (split,) in duck.execute(query).fetchall()]
@@ -64,7 +64,7 @@ def test_what_was_computed_from_the_label_is_no_feature() -> None:
 
 def test_every_column_has_a_meaning_and_a_type_that_duckdb_knows() -> None:
     assert all(column.meaning for column in EXAMPLES)
-    with computing() as duck:
+    with duckdb_connection() as duck:
         for column in EXAMPLES:
             assert duck.execute(f"SELECT CAST(NULL AS {column.type})").fetchall() == [(None,)]
 

@@ -23,7 +23,7 @@ from pricing_assets.core.valuation import (
     marked_sales_sql,
     valuation_sql,
 )
-from tests.computing import computing
+from resources.compute import duckdb_connection
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 CENT = Decimal("0.01")
@@ -62,7 +62,7 @@ def relation(observations: Sequence[Seen]) -> pa.Table:
 
 
 def run(statement: str, observations: Sequence[Seen], threads: int = 2) -> list[Row]:
-    with computing(threads) as duck:
+    with duckdb_connection(threads) as duck:
         duck.register("observations", relation(observations))
         found: list[Row] = duck.sql(statement, params={"moment": NOW}).to_arrow_table().to_pylist()
     return found

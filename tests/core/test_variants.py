@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pricing_assets.core.variants import breakdown_sql, own_value_sql
-from tests.computing import computing
+from resources.compute import duckdb_connection
 from tests.core.test_valuation import NOW, Seen, relation, sold, valued
 
 KINDS = ("condition", "grader", "grade")
@@ -21,7 +21,7 @@ def computed(observations: Sequence[Seen], conditions: Sequence[str | None]) -> 
     for name in KINDS:
         said = conditions if name == "condition" else [None] * len(observations)
         seen = seen.append_column(name, pa.array(said, pa.string()))
-    with computing() as duck:
+    with duckdb_connection() as duck:
         duck.register("observations", seen)
         params = {"moment": NOW}
         own = duck.sql(own_value_sql("observations"), params=params).to_arrow_table()

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pricing_assets.core.editions import work_fingerprint, work_fingerprint_sql
 from pricing_assets.core.works import works_sql
-from tests.computing import computing
+from resources.compute import duckdb_connection
 
 Known = tuple[str | None, str | None, str | None]
 """The source's own key, the title and the authors of an edition."""
@@ -39,7 +39,7 @@ def works(*known: Known, accepted: Sequence[tuple[int, int]] = ()) -> list[str]:
     }
     fingerprint = work_fingerprint_sql("title", "authors")
     editions = f"(SELECT item_id, work_key, {fingerprint} AS fingerprint FROM known)"
-    with computing() as duck:
+    with duckdb_connection() as duck:
         duck.register("known", pa.table(columns))
         duck.register("accepted", pa.table(pairs))
         found = dict(
