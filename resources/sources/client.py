@@ -50,8 +50,7 @@ MAX_REDIRECTS = 3
 MAX_TAKEN = 128
 """Questions that `SourceClient.ask_many` has taken and not yet answered."""
 MAX_CONNECTIONS = 32
-"""To one source. The cost of httpcore's pool grows with the square of its connections: 400
-requests took 6.0 s of processor time over 128 of them, and 1.1 s over 32."""
+"""To one source: 100 requests a second, where it answers within 0.3 s."""
 MAX_RETRY_AFTER_SECONDS = 60.0
 BACKOFF_SECONDS = 0.5
 """Pause before the second attempt; it doubles with every attempt."""
@@ -308,7 +307,7 @@ class SourceClient:
                     ),
                 ),
             )
-            keep_cheaply(lane.http)
+            keep_cheaply(lane.http, _ssl_context())
             try:
                 lane.auth = source.auth(self._credentials)
             except SourceError as failure:

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,9 @@ def self_signed(directory: Path) -> ssl.SSLContext:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False
+        )
         .sign(key, hashes.SHA256())
     )
     file = directory / "server.pem"
@@ -205,6 +209,29 @@ def test_a_server_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
     assert reply.result == "error"
     assert "CERTIFICATE_VERIFY_FAILED" in (reply.error or "")
     assert heard == b"", "nothing was said to it"
+
+
+def test_one_connection_carries_several_questions_to_a_server_that_is_vouched_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connections = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        while await reader.readuntil(b"\r\n\r\n"):
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    async def scenario() -> list[Reply]:
+        server = self_signed(tmp_path)
+        voucher = ssl.create_default_context(cafile=tmp_path / "server.pem")
+        monkeypatch.setattr("resources.sources.client._ssl_context", lambda: voucher)
+        async with raw(answer, server) as origin:
+            return await ask(origin, count=3)
+
+    replies = asyncio.run(scenario())
+    assert [(reply.result, reply.error) for reply in replies] == [("not_found", None)] * 3
+    assert connections == 1
 
 
 # --- how much ----------------------------------------------------------------------------
