@@ -109,18 +109,17 @@ def items_with_news(start: datetime, moment: datetime) -> AnySelect:
     """Return the select of the items of whose market something was learnt.
 
     An item is in it as often as that happened: telling texts apart costs the databases twice
-    what it costs Arrow.
+    what it costs Arrow. But what one answer says was learnt at one moment, and stands together
+    in the index.
     """
     listings, merges = t.price_listings, t.sale_merges
+    observed, item_id = listings.c.observed_at, listings.c.item_id
     news = sa.union_all(
+        sa.select(item_id).where(observed.between(start, moment)).group_by(observed, item_id),
         *(
             sa.select(happened.table.c.item_id).where(happened.between(start, moment))
-            for happened in (
-                listings.c.observed_at,
-                listings.c.superseded_at,
-                merges.c.reverted_at,
-            )
-        )
+            for happened in (listings.c.superseded_at, merges.c.reverted_at)
+        ),
     ).subquery("news")
     return sa.select(news.c.item_id)
 
