@@ -33,7 +33,7 @@ from pricing_assets.store.decisions import counts_by_reason
 from pricing_assets.store.opening import open_database
 from resources.clock import Clock
 from resources.database import AnySelect, Database
-from resources.sandbox.catalogue import bundled_catalogue
+from resources.sandbox.catalogue import Book, bundled_catalogue
 from resources.sandbox.process import SandboxProcess
 from resources.settings import Settings
 from tests.conftest import ROOT, sqlite_template
@@ -51,7 +51,12 @@ Asked = Counter[tuple[str, str]]
 
 def isbns(count: int, start: int = 0) -> list[str]:
     """ISBN-13s of the bundled catalogue, which a sandbox knows."""
-    return [book.isbn13 for book in bundled_catalogue()[start : start + count]]
+    return [book.isbn13 for book in _bundled()[start : start + count]]
+
+
+@functools.cache
+def _bundled() -> list[Book]:
+    return bundled_catalogue()
 
 
 @functools.cache
