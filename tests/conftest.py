@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import hypothesis
@@ -29,6 +30,8 @@ from pricing_assets.cli import OBJECTS_BETWEEN_COLLECTIONS
 ROOT = Path(__file__).resolve().parent.parent
 
 DATABASES = ("sqlite", "postgresql")
+
+ASSETS = "tests/assets/"
 
 KEPT_VARIABLES = (
     "PRICING_REFERENCE_DATA",
@@ -111,6 +114,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return item.get_closest_marker("slow") is None, zlib.crc32(file.encode())
 
     items.sort(key=place)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Run a file's tests in one process, and those of the assets, which look at one run of all."""
+    from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
+
+    class Scheduling(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            return ASSETS if file.startswith(ASSETS) else file
+
+    return Scheduling(config, log)
 
 
 def _has_room(directory: Path) -> bool:
