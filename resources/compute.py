@@ -37,7 +37,10 @@ def duckdb_connection(
     """
     settings = (threads or os.cpu_count() or 1, memory_limit)
     idle = _idle[settings]
-    instance = idle.pop() if idle else _opened(*settings)
+    try:
+        instance = idle.pop()
+    except IndexError:
+        instance = _opened(*settings)
     name = f"computation_{next(_numbers)}"
     try:
         instance.execute(f"ATTACH ':memory:' AS {name}")

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import duckdb
 import pytest
@@ -45,3 +46,35 @@ def test_it_is_closed_and_keeps_nothing() -> None:
         duck.execute("SELECT 1")
     with duckdb_connection() as other, pytest.raises(duckdb.CatalogException):
         other.execute("SELECT * FROM kept")
+
+
+def test_what_was_interrupted_is_used_by_nobody_else() -> None:
+    def interrupted() -> None:
+        with duckdb_connection(threads=1) as duck:
+            duck.execute("SET GLOBAL default_order = 'desc'")
+            raise ZeroDivisionError
+
+    with duckdb_connection(threads=1) as duck:
+        before = setting(duck, "default_order")
+    with pytest.raises(ZeroDivisionError):
+        interrupted()
+    with duckdb_connection(threads=1) as duck:
+        assert setting(duck, "default_order") == before != "DESCENDING"
+
+
+def test_two_at_once_have_nothing_in_common() -> None:
+    with duckdb_connection() as one, duckdb_connection() as other:
+        one.execute("CREATE TABLE kept AS SELECT 1")
+        with pytest.raises(duckdb.CatalogException):
+            other.execute("SELECT * FROM kept")
+        assert setting(one, "temp_directory") != setting(other, "temp_directory")
+
+
+def test_many_threads_compute_at_once() -> None:
+    def compute(number: int) -> list[tuple[int]]:
+        with duckdb_connection(threads=1) as duck:
+            duck.execute(f"CREATE TABLE numbers AS FROM range({number})")
+            return duck.execute("SELECT count(*) FROM numbers").fetchall()
+
+    with ThreadPoolExecutor(8) as workers:
+        assert list(workers.map(compute, range(200))) == [[(number,)] for number in range(200)]
