@@ -26,8 +26,8 @@ ui: $(INSTALLED) ## Start the Dagster UI with its sensor and schedules on http:/
 		$(BIN)/dg dev --use-active-venv --host 127.0.0.1 --port $(PORT)
 
 # With bytecode even where it is switched off: a process of ours starts in 1.4 s instead of 1.9.
-# Without the threads that numpy's library starts in each and nobody needs. In the order of
-# tests/conftest.py, which begins with the slow ones.
+# Without the threads that numpy's library starts in each and nobody needs. Four at once, since
+# many tests wait, in the order of tests/conftest.py, which begins with the slow ones.
 test: $(INSTALLED) ## Run all tests, on SQLite and on PostgreSQL
 	@OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 4 \
 		--dist loadfile --no-loadscope-reorder
