@@ -1,7 +1,7 @@
 """Connections that are cheap to keep: the one that was used last is used next.
 
 httpcore's own pool goes through all of its connections twice a request, for each of which it
-goes through all, and looks whether the other side has hung up: a sixth of the processor time of
+goes through all, and looks whether the other side has hung up: a fifth of the processor time of
 asking. Its connections are used as they are.
 """
 
