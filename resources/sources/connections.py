@@ -8,8 +8,7 @@ asking. Its connections are used as they are.
 import select
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
-from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import httpcore
 import httpx
@@ -61,19 +60,6 @@ class Pool:
         for connection in list(self._open):
             await self._give_up(connection)
         self._idle.clear()
-
-    async def __aenter__(self) -> Self:
-        """Return the pool; connections are opened as they are needed."""
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None = None,
-        exc_value: BaseException | None = None,
-        traceback: TracebackType | None = None,
-    ) -> None:
-        """Close every connection."""
-        await self.aclose()
 
     async def _free(
         self, idle: list[httpcore.AsyncHTTPConnection]

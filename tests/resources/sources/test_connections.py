@@ -1,7 +1,7 @@
 """Connections are used again, the last one first, unless the vendor has hung up."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -12,6 +12,8 @@ from resources.sources.connections import Stream
 from resources.sources.credentials import Credentials
 from resources.sources.open_library import OpenLibrary
 from tests.resources.sources.conftest import book
+
+Answering = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -43,16 +45,7 @@ def test_a_connection_is_used_until_the_vendor_hangs_up(
                 return
 
     async def scenario() -> list[Reply]:
-        server = await asyncio.start_server(vendor, "127.0.0.1", 0)
-        origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with (
-            server,
-            SourceClient(
-                Credentials({}),
-                base_urls={"open_library": origin},
-                rate_overrides={"open_library": 100},
-            ) as client,
-        ):
+        async with asking(vendor) as client:
             replies = []
             for _ in range(3):
                 replies.append(await client.ask(OpenLibrary(), book()))
@@ -90,7 +83,7 @@ class Hosted:
 
 
 @asynccontextmanager
-async def asking(vendor: Hosted) -> AsyncIterator[SourceClient]:
+async def asking(vendor: Answering) -> AsyncIterator[SourceClient]:
     server = await asyncio.start_server(vendor, "127.0.0.1", 0)
     origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with (
