@@ -31,8 +31,6 @@ ROOT = Path(__file__).resolve().parent.parent
 
 DATABASES = ("sqlite", "postgresql")
 
-ASSETS = "tests/assets/"
-
 KEPT_VARIABLES = (
     "PRICING_REFERENCE_DATA",
     "PRICING_TEST_DATABASE_URL",
@@ -123,10 +121,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
         return None
     from xdist.scheduler import LoadFileScheduling
 
+    assets = "tests/assets/"
+
     class Scheduling(LoadFileScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
             file: str = super()._split_scope(nodeid)
-            return ASSETS if file.startswith(ASSETS) else file
+            return assets if file.startswith(assets) else file
 
     return Scheduling(config, log)
 
@@ -175,7 +175,7 @@ def postgres_server_url(
     with lock:
         server = get_server(data, cleanup_mode="delete")
         url = _with_driver(server.get_uri())
-        with _administration(url) as connection:
+        with _administration(url).connect() as connection:
             # A test's server may lose everything in a power cut.
             for setting in ("fsync", "full_page_writes", "synchronous_commit"):
                 connection.exec_driver_sql(f"ALTER SYSTEM SET {setting} = off")
@@ -203,7 +203,7 @@ def postgres_template(postgres_server_url: DatabaseUrl) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def timescale_server_url(postgres_server_url: DatabaseUrl) -> DatabaseUrl:
     """A PostgreSQL server with TimescaleDB, or a skip that says how to get one."""
-    with _administration(postgres_server_url) as connection:
+    with _administration(postgres_server_url).connect() as connection:
         found = connection.exec_driver_sql(
             "SELECT (SELECT count(*) FROM pg_available_extensions WHERE name = 'timescaledb'), "
             "(SELECT count(*) FROM pg_settings WHERE name = 'shared_preload_libraries' "
@@ -242,7 +242,8 @@ def before_timescale_url(timescale_server_url: DatabaseUrl) -> Iterator[Database
 
 def create_timescale(url: str) -> None:
     """Add TimescaleDB to a database, as its administrator does."""
-    with _administration(url) as connection:
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.begin() as connection:
         connection.exec_driver_sql("CREATE EXTENSION timescaledb")
 
 
@@ -325,8 +326,7 @@ def _shared_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextmanager
 def _postgres_database(server_url: str, template: str = "template1") -> Iterator[DatabaseUrl]:
     name = f"pricing_test_{uuid.uuid4().hex[:16]}"
-    # One connection for all tests: to make it takes the server half as long as the database.
-    server = _server(server_url)
+    server = _administration(server_url)
     with server.connect() as connection:
         # Half of the time that writing it through the log takes.
         connection.exec_driver_sql(
@@ -341,8 +341,12 @@ def _postgres_database(server_url: str, template: str = "template1") -> Iterator
 
 
 @functools.cache
-def _server(url: str) -> sa.Engine:
-    return sa.create_engine(url, isolation_level="AUTOCOMMIT")
+def _administration(server_url: str) -> sa.Engine:
+    """The connection, outside of any transaction, by which databases are created and dropped.
+
+    One for all tests: to make it takes the server half as long as to make a database.
+    """
+    return sa.create_engine(server_url, isolation_level="AUTOCOMMIT")
 
 
 def _migrate(url: str) -> None:
@@ -353,11 +357,3 @@ def _migrate(url: str) -> None:
     database = Database(url)
     upgrade(database)
     database.close()
-
-
-@contextmanager
-def _administration(url: str) -> Iterator[sa.Connection]:
-    """Open a connection outside of any transaction, where databases are created and dropped."""
-    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    with engine.connect() as connection:
-        yield connection

@@ -5,10 +5,11 @@ goes through all, and looks whether the other side has hung up: a fifth of the p
 asking. Its connections are used as they are.
 """
 
+import functools
 import select
 import ssl
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
-from typing import Any, cast
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import Any
 
 import httpcore
 import httpx
@@ -18,20 +19,21 @@ KEPT_SECONDS = 5.0
 
 
 class Pool:
-    """The connections of a client; how many requests there are at once is not its concern."""
+    """The connections of a client to its one host.
+
+    How many requests there are at once is not its concern.
+    """
 
     def __init__(self, ssl_context: ssl.SSLContext) -> None:
         self._ssl_context = ssl_context
-        self._idle: dict[str, list[httpcore.AsyncHTTPConnection]] = {}
+        self._idle: list[httpcore.AsyncHTTPConnection] = []
         self._open: set[httpcore.AsyncHTTPConnection] = set()
 
     async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
         """Send a request over a connection that is free, or over a new one."""
         if request.url.scheme not in (b"http", b"https"):
             raise httpcore.UnsupportedProtocol("not an address of HTTP")
-        origin = request.url.origin
-        idle = self._idle.setdefault(str(origin), [])
-        connection = await self._free(idle) or self._new(origin)
+        connection = await self._free() or self._new(request.url.origin)
         try:
             response = await connection.handle_async_request(request)
         except BaseException:
@@ -40,32 +42,18 @@ class Pool:
         return httpcore.Response(
             response.status,
             headers=response.headers,
-            content=_Body(self, idle, connection, cast(Any, response.stream)),
+            content=_Body(response.stream, functools.partial(self._take_back, connection)),
             extensions=response.extensions,
         )
-
-    async def take_back(
-        self, idle: list[httpcore.AsyncHTTPConnection], connection: httpcore.AsyncHTTPConnection
-    ) -> None:
-        """Keep a connection that is free again; give up what has been idle for too long."""
-        if connection.is_idle():
-            idle.append(connection)
-        else:
-            await self._give_up(connection)
-        if idle and idle[0].has_expired():
-            await self._give_up(idle.pop(0))
 
     async def aclose(self) -> None:
         """Close every connection."""
         for connection in list(self._open):
             await self._give_up(connection)
-        self._idle.clear()
 
-    async def _free(
-        self, idle: list[httpcore.AsyncHTTPConnection]
-    ) -> httpcore.AsyncHTTPConnection | None:
-        while idle:
-            connection = idle.pop()
+    async def _free(self) -> httpcore.AsyncHTTPConnection | None:
+        while self._idle:
+            connection = self._idle.pop()
             if not connection.has_expired():
                 return connection
             await self._give_up(connection)
@@ -78,6 +66,15 @@ class Pool:
         self._open.add(connection)
         return connection
 
+    async def _take_back(self, connection: httpcore.AsyncHTTPConnection) -> None:
+        """Keep a connection that is free again; give up what has been idle for too long."""
+        if connection.is_idle():
+            self._idle.append(connection)
+        else:
+            await self._give_up(connection)
+        if self._idle and self._idle[0].has_expired():
+            await self._give_up(self._idle.pop(0))
+
     async def _give_up(self, connection: httpcore.AsyncHTTPConnection) -> None:
         self._open.discard(connection)
         await connection.aclose()
@@ -86,28 +83,20 @@ class Pool:
 class _Body:
     """The body of a response; when it is closed, its connection is free."""
 
-    def __init__(
-        self,
-        pool: Pool,
-        idle: list[httpcore.AsyncHTTPConnection],
-        connection: httpcore.AsyncHTTPConnection,
-        stream: Any,
-    ) -> None:
-        self._pool = pool
-        self._idle = idle
-        self._connection = connection
+    def __init__(self, stream: Any, free: Callable[[], Awaitable[None]]) -> None:
         self._stream = stream
+        self._free = free
         self._closed = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for part in cast(AsyncIterable[bytes], self._stream):
+        async for part in self._stream:
             yield part
 
     async def aclose(self) -> None:
         if not self._closed:
             self._closed = True
             await self._stream.aclose()
-            await self._pool.take_back(self._idle, self._connection)
+            await self._free()
 
 
 class Backend(httpcore.AnyIOBackend):

@@ -48,7 +48,7 @@ KNOWN_BL = [
     if not figure.number.startswith("fig-")
     and all(MARKET.knows(source, figure.number) for source in SOURCES[:3])
 ]
-LIVELY = max(KNOWN_BL[:60], key=lambda figure: len(MARKET.orders(figure.number, NOW)))
+LIVELY = max(KNOWN_BL, key=lambda figure: len(MARKET.orders(figure.number, NOW)))
 
 
 @pytest.fixture(scope="module")

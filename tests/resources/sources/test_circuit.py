@@ -26,7 +26,7 @@ from resources.sources.limits import SharedLimits
 from resources.sources.open_library import OpenLibrary
 from resources.sources.searchapi_ebay_sold import SearchApiEbaySold
 from tests.resources.sources.conftest import ISBN, book
-from tests.resources.sources.vendor_server import serving
+from tests.resources.sources.vendor_server import serving, serving_bytes
 
 T = TypeVar("T")
 
@@ -249,10 +249,8 @@ def test_a_source_that_resets_every_connection_opens_it(tmp_path: Path) -> None:
             await reader.read(10)
             writer.transport.abort()
 
-        server = await asyncio.start_server(reset, "127.0.0.1", 0)
-        origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with (
-            server,
+            serving_bytes(reset) as origin,
             SourceClient(
                 Credentials({}),
                 base_urls={"open_library": origin},

@@ -24,7 +24,7 @@ from resources.sources.google_books import GoogleBooks
 from resources.sources.open_library import OpenLibrary
 from resources.sources.searchapi_ebay_sold import SearchApiEbaySold
 from tests.resources.sources.conftest import ISBN, book
-from tests.resources.sources.vendor_server import Respond, serving
+from tests.resources.sources.vendor_server import Answering, Respond, serving, serving_bytes
 
 LIBRARY, GOOGLE, SOLD = OpenLibrary(), GoogleBooks(), SearchApiEbaySold()
 SECRET = "s3cret+key/with=signs"
@@ -182,7 +182,10 @@ def test_retry_after_as_a_date_is_obeyed() -> None:
     vendor = Vendor(Response("", 503, headers=headers), JSONResponse(BOOK))
 
     async def scenario() -> None:
-        async with SourceClient(CREDENTIALS, base_urls={"open_library": await _raw(vendor)}) as c:
+        async with (
+            serving_bytes(_written(vendor)) as origin,
+            SourceClient(CREDENTIALS, base_urls={"open_library": origin}) as c,
+        ):
             reply = await c.ask(LIBRARY, book())
             assert (reply.result, reply.attempts) == ("found", 2)
 
@@ -190,10 +193,10 @@ def test_retry_after_as_a_date_is_obeyed() -> None:
     assert 0.9 <= vendor.times[1] - vendor.times[0] < 2.0
 
 
-async def _raw(vendor: Vendor) -> str:
-    """Serve without a framework, which would add a ``Date`` of its own."""
+def _written(vendor: Vendor) -> Answering:
+    """Answer without a framework, which would add a ``Date`` of its own."""
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         vendor.times.append(time.monotonic())
         response = vendor.responses.popleft()
@@ -203,10 +206,8 @@ async def _raw(vendor: Vendor) -> str:
             % (response.status_code, head, bytes(response.body))
         )
         await writer.drain()
-        writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    return f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    return answer
 
 
 def test_a_long_retry_after_is_not_waited_for() -> None:

@@ -1,8 +1,7 @@
 """Connections are used again, the last one first, unless the vendor has hung up."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 import pytest
 
@@ -12,8 +11,7 @@ from resources.sources.connections import Stream
 from resources.sources.credentials import Credentials
 from resources.sources.open_library import OpenLibrary
 from tests.resources.sources.conftest import book
-
-Answering = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+from tests.resources.sources.vendor_server import serving_bytes
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -41,11 +39,12 @@ def test_a_connection_is_used_until_the_vendor_hangs_up(
             writer.write(ANSWER)
             await writer.drain()
             if hangs_up:
+                await asyncio.sleep(0.005)  # when the answer was read and the connection is idle
                 writer.close()
                 return
 
     async def scenario() -> list[Reply]:
-        async with asking(vendor) as client:
+        async with serving_bytes(vendor) as origin, asking(origin) as client:
             replies = []
             for _ in range(3):
                 replies.append(await client.ask(OpenLibrary(), book()))
@@ -75,26 +74,16 @@ class Hosted:
             while await reader.readuntil(b"\r\n\r\n"):
                 await self.answers.wait()
                 writer.write(ANSWER)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
         finally:
             self.connected -= 1
-            writer.close()
 
 
-@asynccontextmanager
-async def asking(vendor: Answering) -> AsyncIterator[SourceClient]:
-    server = await asyncio.start_server(vendor, "127.0.0.1", 0)
-    origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with (
-        server,
-        SourceClient(
-            Credentials({}),
-            base_urls={"open_library": origin},
-            rate_overrides={"open_library": 1_000},
-        ) as client,
-    ):
-        yield client
+def asking(origin: str) -> SourceClient:
+    return SourceClient(
+        Credentials({}),
+        base_urls={"open_library": origin},
+        rate_overrides={"open_library": 1_000},
+    )
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -110,20 +99,21 @@ def test_a_burst_opens_as_many_as_it_needs_and_one_is_enough_after_it(
 
     async def scenario() -> None:
         vendor = Hosted()
-        async with asking(vendor) as client:
-            vendor.answers.clear()
-            burst = [asyncio.create_task(client.ask(OpenLibrary(), book())) for _ in range(6)]
-            await until(lambda: vendor.connected == 6)
-            vendor.answers.set()
-            for reply in await asyncio.gather(*burst):
-                assert (reply.result, reply.attempts) == ("not_found", 1)
+        async with serving_bytes(vendor) as origin:
+            async with asking(origin) as client:
+                vendor.answers.clear()
+                burst = [asyncio.create_task(client.ask(OpenLibrary(), book())) for _ in range(6)]
+                await until(lambda: vendor.connected == 6)
+                vendor.answers.set()
+                for reply in await asyncio.gather(*burst):
+                    assert (reply.result, reply.attempts) == ("not_found", 1)
 
-            while vendor.connected > 1:
-                reply = await client.ask(OpenLibrary(), book())
-                assert (reply.result, reply.attempts) == ("not_found", 1)
-                await asyncio.sleep(0.02)
-            assert vendor.opened == 6
-        await until(lambda: vendor.connected == 0)
+                while vendor.connected > 1:
+                    reply = await client.ask(OpenLibrary(), book())
+                    assert (reply.result, reply.attempts) == ("not_found", 1)
+                    await asyncio.sleep(0.02)
+                assert vendor.opened == 6
+            await until(lambda: vendor.connected == 0)
 
     asyncio.run(asyncio.wait_for(scenario(), 20))
 
@@ -131,17 +121,18 @@ def test_a_burst_opens_as_many_as_it_needs_and_one_is_enough_after_it(
 def test_a_question_that_is_given_up_takes_its_connection_with_it() -> None:
     async def scenario() -> None:
         vendor = Hosted()
-        async with asking(vendor) as client:
-            vendor.answers.clear()
-            given_up = asyncio.create_task(client.ask(OpenLibrary(), book()))
-            await until(lambda: vendor.connected == 1)
-            given_up.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await given_up
-            vendor.answers.set()
-            # Its late answer would be taken for the next one's.
-            reply = await client.ask(OpenLibrary(), book())
-            assert (reply.result, vendor.opened) == ("not_found", 2)
-        await until(lambda: vendor.connected == 0)
+        async with serving_bytes(vendor) as origin:
+            async with asking(origin) as client:
+                vendor.answers.clear()
+                given_up = asyncio.create_task(client.ask(OpenLibrary(), book()))
+                await until(lambda: vendor.connected == 1)
+                given_up.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await given_up
+                vendor.answers.set()
+                # Its late answer would be taken for the next one's.
+                reply = await client.ask(OpenLibrary(), book())
+                assert (reply.result, vendor.opened) == ("not_found", 2)
+            await until(lambda: vendor.connected == 0)
 
     asyncio.run(asyncio.wait_for(scenario(), 20))

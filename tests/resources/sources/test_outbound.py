@@ -5,8 +5,6 @@ import gzip
 import json
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -33,12 +31,10 @@ from resources.sources.ebay_browse import EbayBrowse
 from resources.sources.ebay_rest import ClientCredentials
 from resources.sources.open_library import OpenLibrary
 from tests.resources.sources.conftest import ISBN, book
-from tests.resources.sources.vendor_server import serving
+from tests.resources.sources.vendor_server import Answering, serving, serving_bytes
 
 LIBRARY = OpenLibrary()
 BOOK = {f"ISBN:{ISBN}": {"title": "The Lamplighter's Almanac"}}
-
-Answering = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Counting:
@@ -49,30 +45,6 @@ class Counting:
     async def __call__(self, request: Request) -> Response:
         self.requests += 1
         return self.response
-
-
-@asynccontextmanager
-async def raw(answer: Answering, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    """Serve bytes as they are; ``answer`` is called once a connection."""
-    writers: list[asyncio.StreamWriter] = []
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
-        try:
-            await answer(reader, writer)
-        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
-    port = server.sockets[0].getsockname()[1]
-    try:
-        yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
-    finally:
-        server.close()
-        for writer in writers:
-            writer.close()
 
 
 async def ask(origin: str, source: Any = LIBRARY, count: int = 1) -> list[Reply]:
@@ -97,6 +69,12 @@ def test_vendors_are_called_at_their_own_hosts_over_tls() -> None:
         values = dict.fromkeys(source.credential_names, "a-value")
         request = source.request(book(), Credentials(values))
         assert request.url.host == urls[name].host
+
+
+def test_an_address_of_another_protocol_is_an_error_that_says_so() -> None:
+    (reply,) = asyncio.run(ask("ftp://127.0.0.1:9"))
+    assert reply.result == "error"
+    assert "cannot be asked (UnsupportedProtocol); check its address" in (reply.error or "")
 
 
 def test_the_sandbox_profile_calls_the_sandbox_alone(tmp_path: Path) -> None:
@@ -202,7 +180,7 @@ def test_a_server_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
     async def scenario() -> list[Reply]:
-        async with raw(answer, self_signed(tmp_path)) as origin:
+        async with serving_bytes(answer, self_signed(tmp_path)) as origin:
             return await ask(origin)
 
     (reply,) = asyncio.run(scenario())
@@ -226,7 +204,7 @@ def test_one_connection_carries_several_questions_to_a_server_that_is_vouched_fo
         server = self_signed(tmp_path)
         voucher = ssl.create_default_context(cafile=tmp_path / "server.pem")
         monkeypatch.setattr("resources.sources.client._ssl_context", lambda: voucher)
-        async with raw(answer, server) as origin:
+        async with serving_bytes(answer, server) as origin:
             return await ask(origin, count=3)
 
     replies = asyncio.run(scenario())
@@ -258,7 +236,7 @@ def test_what_lies_behind_the_announced_end_is_no_answer_to_the_next_question() 
         await reader.read()
 
     async def scenario() -> list[Reply]:
-        async with raw(answer) as origin:
+        async with serving_bytes(answer) as origin:
             return await ask(origin, count=2)
 
     first, second = asyncio.run(scenario())
@@ -276,7 +254,7 @@ def test_a_length_that_is_not_reached_is_a_broken_answer() -> None:
         writer.write(head(10_000) + json.dumps(BOOK).encode())
 
     async def scenario() -> list[Reply]:
-        async with raw(answer) as origin:
+        async with serving_bytes(answer) as origin:
             return await ask(origin)
 
     (reply,) = asyncio.run(scenario())
@@ -302,7 +280,7 @@ def test_a_body_of_any_announced_length_is_read_up_to_the_limit(encoding: str) -
             await writer.drain()
 
     async def scenario() -> list[Reply]:
-        async with raw(answer) as origin:
+        async with serving_bytes(answer) as origin:
             return await ask(origin)
 
     started = time.monotonic()
@@ -364,7 +342,7 @@ def test_silence_and_drips_have_their_own_limits(
     answer: Answering, limit: float, sign: str
 ) -> None:
     async def scenario() -> list[Reply]:
-        async with raw(answer) as origin:
+        async with serving_bytes(answer) as origin:
             return await ask(origin, Impatient())
 
     (reply,) = asyncio.run(scenario())
