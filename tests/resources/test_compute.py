@@ -1,7 +1,6 @@
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import duckdb
 import pytest
@@ -68,13 +67,3 @@ def test_two_at_once_have_nothing_in_common() -> None:
         with pytest.raises(duckdb.CatalogException):
             other.execute("SELECT * FROM kept")
         assert setting(one, "temp_directory") != setting(other, "temp_directory")
-
-
-def test_many_threads_compute_at_once() -> None:
-    def compute(number: int) -> list[tuple[int]]:
-        with duckdb_connection(threads=1) as duck:
-            duck.execute(f"CREATE TABLE numbers AS FROM range({number})")
-            return duck.execute("SELECT count(*) FROM numbers").fetchall()
-
-    with ThreadPoolExecutor(8) as workers:
-        assert list(workers.map(compute, range(200))) == [[(number,)] for number in range(200)]
