@@ -38,8 +38,9 @@ WINDOW_DAYS = 90
 """Trailing days whose sales make a snapshot."""
 
 DAYS_BEFORE = 14
-"""Days before the window whose sales are read too: one of the window may repeat one of these.
-Which of two is the first hangs on the ones before, but not over as many days as these."""
+"""Days before the window whose sales are looked at too: one of the window may repeat one of these.
+Which of two is the first hangs on the ones before: each snapshot looks as far back, or a day would
+hang on the days that are built with it."""
 
 SNAPSHOTS_A_BATCH = 25_000
 """Snapshots that are built together at most, their observations in memory."""
@@ -211,7 +212,9 @@ def _load(duck: duckdb.DuckDBPyConnection) -> None:
         f"s.match_millionths / CAST({MILLIONTHS} AS DOUBLE) AS match_confidence, "
         "s.* EXCLUDE (place, match_millionths, superseded_at) FROM seen s JOIN batch b "
         "ON b.item = s.place AND s.observed_at <= b.as_of "
-        "AND (s.superseded_at IS NULL OR s.superseded_at > b.as_of)"
+        "AND (s.superseded_at IS NULL OR s.superseded_at > b.as_of) "
+        "AND (s.kind = 'ask' OR coalesce(s.sold_at, s.observed_at) "
+        f"> b.as_of - INTERVAL {WINDOW_DAYS + DAYS_BEFORE} DAY)"
     )
     for name, known, moment in (
         ("answers", "answered", "answered_at"),

@@ -322,6 +322,26 @@ def test_days_of_one_run_are_as_each_by_itself(
     assert max(counted) == 16
 
 
+@pytest.mark.parametrize("before", [1, 5, 13])
+def test_a_day_is_the_same_whichever_days_are_built_with_it(
+    database: Database, before: int
+) -> None:
+    # Each sale repeats the one before it unless that one is a repeat itself: which of them count
+    # hangs on where the chain begins.
+    sold = [
+        listing(f"sale-{999 - n}", "10.00" if n % 4 else "10.25", sold_at=NOON - n * DAY)
+        for n in range(0, 130, 2)
+    ]
+    for at in (NOON - before * DAY, NOON):
+        commit(database, reply(1, ASKS, at, listings=[listing(f"ask-{at:%d}", "9.00", "ask")]))
+    commit(database, reply(1, SOLD, listings=sold))
+    build_days(database, [TODAY], now=LATER)
+    alone = day(database)
+    built = build_days(database, [TODAY - before * DAY, TODAY], now=LATER)
+    assert [build.rows for build in built] == [1, 1]
+    assert day(database) == alone
+
+
 def test_a_day_without_news_has_no_rows(database: Database) -> None:
     assert build_days(database, [TODAY], now=LATER)[0].rows == 0
     assert day(database) == {}
