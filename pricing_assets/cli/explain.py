@@ -1,7 +1,6 @@
 """`pricing explain`: everything the platform knows of one item, and why."""
 
 import json
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -162,11 +161,20 @@ def _show_search(item: sa.Row[Any]) -> None:
     click.echo(f"Searched for: {said}")
 
 
-def _market_sources(database: Database) -> Sequence[sa.Row[Any]]:
-    sources = t.data_sources
-    return database.rows(
-        sa.select(sources.c.categories).where(sources.c.is_active, sources.c.kind != "metadata")
+def _why_no_market(database: Database, item: sa.Row[Any]) -> str:
+    """Say why nothing is known of an item's market."""
+    sources, index = t.data_sources, t.unified_index
+    those = database.rows(
+        sa.select(sources.c.categories, index.c.last_fetched_at)
+        .outerjoin(index, sa.and_(index.c.source == sources.c.name, index.c.item_id == item.id))
+        .where(sources.c.is_active, sources.c.kind != "metadata")
     )
+    asked = [row for row in those if item.category in json.loads(row.categories)]
+    if not asked:
+        return f"no active source knows that of a {item.category}"
+    if all(row.last_fetched_at is None for row in asked):
+        return "not asked yet: pricing run"
+    return "no source knew a price; the index says when asking again is worth it"
 
 
 def _show_value(prices: ShownPrices) -> None:
@@ -176,7 +184,11 @@ def _show_value(prices: ShownPrices) -> None:
         click.echo(
             f"Value: ${value.market} (${value.low} to ${value.high}); quick ${value.quick}, "
             f"patient ${value.patient}; {value.confidence} confidence, from {METHODS[value.method]}"
-            f" that weigh as {value.effective_n} sales"
+            f"; the sales weigh as much as {value.effective_n}"
+        )
+        click.echo(
+            f"Outliers: {value.outliers} marked; the fences of the quartiles (1.5 IQR), which mark "
+            f"none, are ${value.fence_low} and ${value.fence_high}"
         )
     for sale in prices.outliers:
         click.echo(f"  ${sale.price} of {sale.source} weighs a tenth: {sale.reason}")
@@ -193,13 +205,7 @@ def _show_value(prices: ShownPrices) -> None:
 
 def _show_training(database: Database, item: sa.Row[Any], now: datetime) -> None:
     if item.sold_comps_as_of is None:
-        known = any(
-            item.category in json.loads(row.categories) for row in _market_sources(database)
-        )
-        said = (
-            "not asked yet: pricing run" if known else f"no active source sells a {item.category}"
-        )
-        click.echo(f"Market: {said}")
+        click.echo(f"Market: {_why_no_market(database, item)}")
         return
     prices = shown_prices(database, item.id, now=now)
     spread = (
@@ -207,7 +213,7 @@ def _show_training(database: Database, item: sa.Row[Any], now: datetime) -> None
     )
     click.echo(
         f"Market: {item.sold_comps_count} sold comps{spread}; {item.ebay_active_count} asks open "
-        f"({item.sold_comps_source or 'no sold source'})"
+        f"({', '.join(prices.sources) or 'no prices to show'})"
     )
     _show_value(prices)
     for repeat in merges_of(database, item.id):

@@ -88,16 +88,11 @@ def price_history(
 ) -> PriceHistory:
     """Return what may be shown now of an item's prices, for each day from `first` to `last`.
 
-    A price is withheld as `shown_prices` withholds it. What the sandbox made up is ours, and
-    shown whatever the vendor's licence says.
+    A price is withheld as `shown_prices` withholds it, and a sale that was seen twice is one.
     """
     listings = t.price_listings
     mine = sa.and_(listings.c.item_id == item_id, listings.c.kind.in_(("sold", "ask")))
-    hidden = [
-        source
-        for source in hidden_sources(database, mine, now=now)
-        if not source.source.startswith(SIMULATED)
-    ]
+    hidden = hidden_sources(database, mine, now=now)
     secret = [source.source for source in hidden]
     days = list(_days(database.rows(_snapshots(item_id, first, last)), first, last, secret))
     begin = days[0].day if days else first
@@ -147,8 +142,18 @@ def _days(
 
 
 def _sales(item_id: str, first: date, last: date, secret: Sequence[str]) -> AnySelect:
-    listings = t.price_listings
+    listings, merges = t.price_listings, t.sale_merges
     begin = datetime.combine(first, time.min, tzinfo=UTC)
+    seen_before = (
+        sa.exists()
+        .where(
+            merges.c.item_id == listings.c.item_id,
+            merges.c.source == listings.c.source,
+            merges.c.source_listing_id == listings.c.source_listing_id,
+            merges.c.reverted_at.is_(None),
+        )
+        .correlate(listings)
+    )
     return (
         sa.select(listings.c.sold_at, listings.c.price_usd)
         .where(
@@ -160,6 +165,7 @@ def _sales(item_id: str, first: date, last: date, secret: Sequence[str]) -> AnyS
             listings.c.sold_at <= day_end(last),
             listings.c.source.not_in(secret),
             listings.c.superseded_at.is_(None),
+            ~seen_before,
             counted(),
         )
         .order_by(listings.c.sold_at, listings.c.id)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from pricing_assets.core.advice import Advice, advise
 from pricing_assets.core.comps import comps_sql
+from pricing_assets.core.licences import SIMULATED
 from pricing_assets.core.valuation import V1, marked_sales_sql
 from pricing_assets.core.variants import own_copies, own_value_sql
 from pricing_assets.schema import tables as t
@@ -37,7 +38,7 @@ class Hidden:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """An item's value by `core.valuation`; amounts in USD."""
+    """An item's value by `core.valuation`, with the fences of its quartiles; amounts in USD."""
 
     low: Decimal
     quick: Decimal
@@ -46,6 +47,8 @@ class Value:
     high: Decimal
     effective_n: Decimal
     outliers: int
+    fence_low: Decimal
+    fence_high: Decimal
     confidence: str
     method: str
 
@@ -70,6 +73,7 @@ class ShownPrices:
         asks: Asks that are not withdrawn.
         value: As `core.valuation` has it, with its range, confidence and method.
         advice: What to do about a copy that costs nothing.
+        sources: Who told of these, by stored name.
         outliers: Sales that weigh a tenth in the value.
         hidden: What may not be shown any more, and follows from nothing here.
     """
@@ -81,6 +85,7 @@ class ShownPrices:
     asks: int
     value: Value | None
     advice: Advice
+    sources: Sequence[str]
     outliers: Sequence[Outlier]
     hidden: Sequence[Hidden]
 
@@ -107,6 +112,7 @@ def shown_prices(database: Database, item_id: str, *, now: datetime) -> ShownPri
         comps = duck.execute(comps_sql(own_copies("observations"))).fetchall()
         _, sold, least, median, greatest, asks, _ = comps[0] if comps else (None, 0, *_NOTHING)
         duck.execute(f"CREATE TABLE happened AS {HAPPENED_SQL}")
+        sources = duck.execute("SELECT DISTINCT source FROM happened ORDER BY source").fetchall()
         found, marked = (
             duck.sql(statement, params={"moment": now}).to_arrow_table().to_pylist()
             for statement in (
@@ -128,6 +134,7 @@ def shown_prices(database: Database, item_id: str, *, now: datetime) -> ShownPri
             market=value.get("market"),
             confidence=value.get("confidence", "low"),
         ),
+        sources=[source for (source,) in sources],
         outliers=[Outlier(**sale) for sale in marked],
         hidden=hidden,
     )
@@ -136,7 +143,10 @@ def shown_prices(database: Database, item_id: str, *, now: datetime) -> ShownPri
 def hidden_sources(
     database: Database, observations: sa.ColumnElement[bool], *, now: datetime
 ) -> list[Hidden]:
-    """Return the sources of some observations of one item that may not be shown now, by name."""
+    """Return the sources of some observations of one item that may not be shown now, by name.
+
+    What the sandbox made up is ours, and shown whatever the vendor's licence says.
+    """
     listings, index, payloads = t.price_listings, t.unified_index, t.payloads
     by_source = database.rows(
         sa.select(
@@ -165,7 +175,7 @@ def hidden_sources(
         Hidden(row.source, row.observations, fetched, timedelta(hours=hours))
         for row in by_source
         for fetched in (max(row.learnt, row.fetched or row.learnt),)
-        if not terms[row.source].may_show(fetched, now)
+        if not row.source.startswith(SIMULATED) and not terms[row.source].may_show(fetched, now)
         for hours in (terms[row.source].display_max_age_hours or 0,)
     ]
 
