@@ -82,7 +82,8 @@ class BookListings:
         if wanted.edition and edition and edition != wanted.edition:
             judged.times(WEIGHTS.other_edition, f"it is edition {edition}, not {wanted.edition}")
         volume = _volume(words)
-        if volume != self._volume and (volume or not judged.identified):
+        # An ISBN is of one volume, whose number its title need not have.
+        if volume != self._volume and (not judged.identified or (volume and self._volume)):
             judged.times(
                 WEIGHTS.other_volume,
                 f"it is volume {volume or 'unknown'}, not {self._volume or 'unknown'}",

@@ -1,7 +1,7 @@
 """How many pieces a listing sells together, and what one of them costs."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from pricing_assets.core.title_words import plain_words
 
@@ -34,28 +34,31 @@ def price_of_piece_sql(price: str, size: str) -> str:
     )
 
 
-def lot_size(text: str, words: list[str]) -> int | None:
+def lot_size(text: str, words: list[str], own: Collection[str] = ()) -> int | None:
     """Return how many pieces are sold together: 1 for a single one, None for an unknown number.
 
     Reads ``lot of 5``, ``5 card lot``, ``set of 3``, ``pack of ten``, and ``5x``, ``x5`` or
     ``(5)`` where a title starts or ends with it. ``set`` and ``pack`` count only with a
-    number, and ``3X MVP`` in the middle of a title is praise.
+    number, ``3X MVP`` in the middle of a title is praise, and ``8 x 10`` a size.
 
     Args:
         text: The plain title.
         words: Its words.
+        own: Words of the item's own name, which are no sign of a lot: Salem's Lot, Triage X 4.
     """
     found = _STARTS_WITH_LOT(text) or _ENDS_WITH_LOT(text)
     if found:
         size = int(next(filter(None, found.groups())))
-        return size if 1 <= size <= MAX_LOT else 1
-    if LOT_WORDS.isdisjoint(words):
+        named = any(word.isdecimal() and int(word) == size for word in own)
+        return size if 1 <= size <= MAX_LOT and not named else 1
+    lot_words = LOT_WORDS.difference(own)
+    if lot_words.isdisjoint(words):
         return 1
     # '#482 lot' is a card's number, and 'lot #5' an auction's.
     words = plain_words(_SIGNED_NUMBERS(" ", _AUCTION_LOT(" ", text)))
     unknown = False
     for place, word in enumerate(words):
-        if word not in LOT_WORDS:
+        if word not in lot_words:
             continue
         after = [*words[place + 1 : place + 3], "", ""]
         if after[0] == "of" and (size := small_number(after[1])):
@@ -83,8 +86,12 @@ _PIECES = frozenset(
 ) | {"figures", "baseball", "basketball", "football", "pokemon", "lego", "piece", "pc", "pcs"}
 _AUCTION_LOT = re.compile(r"\blot (?=#)").sub
 _SIGNED_NUMBERS = re.compile(r"# ?[0-9a-z-]+").sub
-_STARTS_WITH_LOT = re.compile(r"\(?([0-9]{1,3})\) |([0-9]{1,3}) ?x (?!fractor|men\b|wing)").match
-_ENDS_WITH_LOT = re.compile(r".* (?:\(?x ?([0-9]{1,2})\)?|([0-9]{1,3})x)$").match
+_STARTS_WITH_LOT = re.compile(
+    r"\(?([0-9]{1,3})\) |([0-9]{1,3}) ?x (?!fractor|men\b|wing|[0-9])"
+).match
+_ENDS_WITH_LOT = re.compile(
+    r".*(?<! [0-9])(?<! [0-9]{2}) (?:\(?x ?([0-9]{1,2})\)?|([0-9]{1,3})x)$"
+).match
 
 
 def small_number(word: str) -> int:

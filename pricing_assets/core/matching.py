@@ -31,8 +31,6 @@ CATEGORIES: Mapping[str, type[BookListings | CardListings | MinifigureListings]]
     "minifigure": MinifigureListings,
 }
 PLAIN = "plain"
-LOT_NAMES = frozenset(("lot", "lots", "bundle"))
-"""In a wanted item's own name, these are no sign of a lot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +118,7 @@ class Matcher:
         self.wanted = wanted
         self._listings = CATEGORIES[wanted.category](wanted)
         own = plain_words(plain(f"{wanted.title} {wanted.author}"))
-        self._may_be_lot = LOT_NAMES.isdisjoint(own)  # Salem's Lot
+        self._own = frozenset(own)
         self._excluding = _phrases(*_without_own(_excluding(wanted), own))
         self._variants = _phrases(*_without_own(tuple(_VARIANTS.items()), own))
 
@@ -149,9 +147,7 @@ class Matcher:
         return Match(round(judged.confidence, 4), variant, lot_size, tuple(judged.reasons))
 
     def _lot(self, text: str, words: list[str], judged: Judgement) -> int:
-        if not self._may_be_lot:
-            return 1
-        size = lot_size(text, words)
+        size = lot_size(text, words, self._own)
         if size is None:
             judged.times(WEIGHTS.lot_of_unknown_size, "it is a lot of unknown size")
             return 1

@@ -10,8 +10,8 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -424,11 +424,15 @@ _LISTING_SCHEMA = pa.schema(
 
 
 def _cents(amount: Decimal | None) -> Decimal | None:
-    return None if amount is None else amount.quantize(Decimal("0.01"))
+    return None if amount is None else amount.quantize(Decimal("0.01"), ROUND_HALF_UP)
 
 
 def _move_fetch_times(bulk: Bulk, metadata: Sequence[Reply], market: Sequence[Reply]) -> None:
-    """Move the items' fetch times: only a fetch that was answered does."""
+    """Move the items' fetch times forward: only a fetch that was answered does.
+
+    An answer may come after one to a later question. What is made of the item is as of its fetch
+    time: that moves by as little as can be, for this answer to be seen, and the later one too.
+    """
     for replies, column in ((metadata, "metadata_fetched_at"), (market, "market_fetched_at")):
         latest: dict[str, datetime] = {}
         for reply in replies:
@@ -437,6 +441,13 @@ def _move_fetch_times(bulk: Bulk, metadata: Sequence[Reply], market: Sequence[Re
                 latest[item] = max(latest.get(item, reply.requested_at), reply.requested_at)
         if not latest:
             continue
+        fetched = t.items.c[column]
+        stored = sa.select(t.items.c.id, fetched).where(
+            t.items.c.id.in_(sorted(latest)), fetched > min(latest.values())
+        )
+        for item, at in bulk.rows(stored):
+            if at > latest[item]:
+                latest[item] = at + timedelta.resolution
         staged = bulk.stage(
             pa.table({"item_id": list(latest), "at": pa.array(list(latest.values()), _MOMENT)})
         )

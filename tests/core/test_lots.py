@@ -4,9 +4,9 @@ from pricing_assets.core.lots import lot_size
 from pricing_assets.core.title_words import plain, plain_words
 
 
-def size_of(title: str) -> int | None:
+def size_of(title: str, name: str = "") -> int | None:
     text = plain(title)
-    return lot_size(text, plain_words(text))
+    return lot_size(text, plain_words(text), plain_words(plain(name)))
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,10 @@ def size_of(title: str) -> int | None:
         ("1983 Topps set break #482", 1),
         ("2024 Topps Chrome 3X MVP Ohtani", 1),
         ("5 X-Fractor", 1),
+        ("Ansel Adams hardcover 9 x 12", 1),
+        ("2020 Topps Chrome #1 Mike Trout 8 x 10", 1),
+        ("2020 Topps Chrome Mike Trout #25 x3", 3),
+        ("2 x 4 Bricks", 1),
         ("Lot #5 1983 Topps Tony Gwynn", 1),
         ("Ohtani rookie lot", None),
         ("1983 Topps #482 lot", None),
@@ -38,3 +42,19 @@ def size_of(title: str) -> int | None:
 )
 def test_how_many_pieces_a_title_sells(title: str, size: int | None) -> None:
     assert size_of(title) == size
+
+
+@pytest.mark.parametrize(
+    ("title", "name", "size"),
+    [
+        ("Triage X 04", "Triage X 04", 1),
+        ("Triage X 4", "Triage X 04", 1),
+        ("Triage X 04 lot of 3", "Triage X 04", 3),
+        ("(300) Frank Miller", "300", 1),
+        ("Harry Potter Boxed Set of 7", "Harry Potter Boxed Set", 1),
+        ("Salem's Lot 2 books", "Salem's Lot", 1),
+        ("Lot of 2 Dune", "Salem's Lot", 1),
+    ],
+)
+def test_a_names_own_words_are_no_sign_of_a_lot(title: str, name: str, size: int) -> None:
+    assert size_of(title, name) == size

@@ -206,6 +206,17 @@ def test_a_find_by_identifier_is_trusted_unless_its_title_says_otherwise() -> No
     assert match(LUKE, "little farm boy", asked_by_identifier=True).belongs
 
 
+def test_an_isbn_is_of_the_volume_that_a_title_names() -> None:
+    title = "Harry Potter and the Chamber of Secrets"
+    unnumbered = Wanted("book", title, identifier="9780439064866", author="J. K. Rowling")
+    assert match(unnumbered, f"{title} (Book 2)", asked_by_identifier=True).belongs
+    assert match(unnumbered, f"{title} Vol. 2 9780439064866").belongs
+    assert not match(unnumbered, f"{title} Rowling (Book 2)").belongs
+    second = Wanted("book", f"{title}, Book 2", identifier="9780439064866")
+    assert match(second, f"{title} Book 2", asked_by_identifier=True).belongs
+    assert not match(second, f"{title} Book 3", asked_by_identifier=True).belongs
+
+
 def test_the_lot_size_is_told() -> None:
     assert match(LUKE, "3x LEGO sw0001").lot_size == 3
     assert match(LUKE, "LEGO sw0001").lot_size == 1

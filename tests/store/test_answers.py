@@ -362,6 +362,33 @@ def test_the_same_replies_again_add_nothing(database: Database) -> None:
     assert len(rows(database, t.api_calls)) == len(batch) + 1
 
 
+def test_an_answer_to_an_earlier_question_may_come_later(database: Database) -> None:
+    second = timedelta(seconds=1)
+    quick = reply(
+        1,
+        "serpapi_ebay_sold",
+        NOON + 4 * second,
+        listings=[listing("q", "10.00"), listing("r", "14.00")],
+    )
+    slow = reply(1, SOLD, NOON + second, listings=[listing("s", "20.00")])
+    for number, (first, then) in ((1, (quick, slow)), (2, (slow, quick))):
+        commit(database, replace(first, query=book(number)))
+        update_comps(database, now=NOON + 10 * second)
+        commit(database, replace(then, query=book(number)))
+        update_comps(database, now=NOON + 60 * second)
+    one, two = (item(database, number) for number in (1, 2))
+    assert one.market_fetched_at - two.market_fetched_at == timedelta.resolution
+    for found in (one, two):
+        assert (found.sold_comps_count, found.sold_comps_median) == (3, Decimal("14.00"))
+        assert (found.market_value, found.effective_n) == (Decimal("14.00"), 3.0)
+
+
+def test_half_a_cent_is_a_cent(database: Database) -> None:
+    commit(database, reply(1, SOLD, listings=[listing("a", "0.005"), listing("b", "2.345")]))
+    prices = {row["source_listing_id"]: row["price"] for row in rows(database, t.price_listings)}
+    assert prices == {"a": Decimal("0.01"), "b": Decimal("2.35")}
+
+
 def test_misses_are_counted_in_a_row(database: Database) -> None:
     for day, misses in enumerate((1, 2, 3)):
         commit(database, reply(1, SOLD, NOON + day * DAY))
