@@ -36,7 +36,8 @@ One price that moves, or many that scatter
         quick   = market * (1 - (1 - gain) (slow 50 % - slow 25 %) / slow 50 % - gain * reach)
         patient = market * (1 + (1 - gain) (slow 75 % - slow 50 %) / slow 50 % + gain * reach)
 
-    with reach = `quick_steps` times the median step. `carry` goes on with a part of a
+    with reach = `quick_steps` times the median step; none is farther from `market` than `market`
+    itself, so `patient` and `high` are at most twice as much. `carry` goes on with a part of a
     movement, since the steps of a moving price are alike in sign. `low` and `high` are the
     same with 10 %, 90 % and `low_steps`, never nearer to `market` than
     `doubt` / sqrt(effective n): one sale leaves a wide range.

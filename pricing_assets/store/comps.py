@@ -91,6 +91,11 @@ def _update_batch(database: Database, now: datetime) -> int:
         duck.register("reverted", database.read_arrow(reverted_merges(now)))
         duck.execute("CREATE TABLE observations AS FROM seen")
         count_sales_once(duck)
+        # A file may have sales of tomorrow, elsewhere: they are for tomorrow's comps.
+        duck.execute(
+            f"CREATE TABLE happened AS SELECT o.*, page.as_of FROM ({HAPPENED_SQL}) o "
+            "JOIN page USING (item_id) WHERE kind <> 'sold' OR happened_at <= as_of"
+        )
         comps = duck.sql(_statement()).to_arrow_table()
         repeated = duck.sql("FROM repeated ORDER BY ALL").to_arrow_table()
     with database.bulk() as bulk:
@@ -108,7 +113,6 @@ def _update_batch(database: Database, now: datetime) -> int:
 
 def _statement() -> str:
     """Return the statement of the comps, value and advice of every item of the page."""
-    happened = f"(SELECT o.*, page.as_of FROM ({HAPPENED_SQL}) o JOIN page USING (item_id))"
     values = (
         "(SELECT page.item_id, page.as_of, v.* EXCLUDE (item_id, n, recent, asks, "
         "outliers, effective_n, confidence, method), coalesce(v.n, 0) AS n, "
@@ -117,7 +121,7 @@ def _statement() -> str:
         "CAST(coalesce(v.effective_n, 0) AS DOUBLE) AS effective_n, "
         "coalesce(v.confidence, 'low') AS confidence, coalesce(v.method, 'none') AS method, "
         "CAST(NULL AS DECIMAL(12, 2)) AS cost_usd "
-        f"FROM page LEFT JOIN ({own_value_sql(happened, 'as_of')}) v ON v.item_id = page.item_id)"
+        f"FROM page LEFT JOIN ({own_value_sql('happened', 'as_of')}) v ON v.item_id = page.item_id)"
     )
     more = ", min(source) FILTER (WHERE kind = 'sold') AS sold_source, min(currency) AS currency"
     columns = ", ".join(dict.fromkeys(_COMPS.values()))
@@ -126,7 +130,7 @@ def _statement() -> str:
         SELECT a.*, coalesce(c.sold_count, 0) AS sold_count, c.sold_min, c.sold_median,
             c.sold_max, coalesce(c.ask_count, 0) AS ask_count, c.sold_source, c.currency
         FROM ({advice_sql(values)}) a
-            LEFT JOIN ({comps_sql(own_copies("observations"), more)}) c ON c.item_id = a.item_id
+            LEFT JOIN ({comps_sql(own_copies("happened"), more)}) c ON c.item_id = a.item_id
     )
     """
 

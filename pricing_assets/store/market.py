@@ -67,7 +67,8 @@ def answers_about(items: AnySelect, since: datetime, until: datetime) -> AnySele
     """Return the select of the answers of the sources of asks about items, with their time.
 
     An ask is stored when it is first seen: each later answer, until it is superseded, shows
-    it again.
+    it again. One that shows nothing at all leaves asks open only where the source is thought to
+    have stopped working, and is no word of them.
     """
     calls, sources = t.api_calls, t.data_sources
     of_asks = sa.select(sources.c.name).where(sources.c.kind == "ask")
@@ -76,7 +77,7 @@ def answers_about(items: AnySelect, since: datetime, until: datetime) -> AnySele
     ).where(
         calls.c.item_id.in_(items),
         calls.c.source.in_(of_asks),
-        calls.c.result != "error",
+        calls.c.result == "found",
         calls.c.requested_at.between(since, until),
     )
 

@@ -109,9 +109,13 @@ def shown_prices(database: Database, item_id: str, *, now: datetime) -> ShownPri
         duck.register("reverted", database.read_arrow(reverted_merges(now)))
         duck.execute("CREATE TABLE observations AS FROM seen")
         count_sales_once(duck)
-        comps = duck.execute(comps_sql(own_copies("observations"))).fetchall()
+        duck.execute(
+            f"CREATE TABLE happened AS FROM ({HAPPENED_SQL}) "
+            "WHERE kind <> 'sold' OR happened_at <= $moment",
+            {"moment": now},
+        )
+        comps = duck.execute(comps_sql(own_copies("happened"))).fetchall()
         _, sold, least, median, greatest, asks, _ = comps[0] if comps else (None, 0, *_NOTHING)
-        duck.execute(f"CREATE TABLE happened AS {HAPPENED_SQL}")
         sources = duck.execute("SELECT DISTINCT source FROM happened ORDER BY source").fetchall()
         found, marked = (
             duck.sql(statement, params={"moment": now}).to_arrow_table().to_pylist()

@@ -232,7 +232,8 @@ def _built(duck: duckdb.DuckDBPyConnection) -> pa.Table:
     duck.execute(
         "CREATE TABLE happened AS SELECT * EXCLUDE (source_listing_id, sold_at, observed_at) "
         f"FROM ({HAPPENED_SQL}) "
-        f"WHERE kind = 'ask' OR happened_at > as_of - INTERVAL {WINDOW_DAYS} DAY"
+        f"WHERE kind = 'ask' OR (happened_at > as_of - INTERVAL {WINDOW_DAYS} DAY "
+        "AND happened_at <= as_of)"
     )
     duck.execute(f"CREATE TABLE own AS {own_value_sql('happened', 'as_of')}")
     comps = comps_sql(own_copies("happened"))

@@ -252,3 +252,11 @@ def test_what_a_title_says_of_the_copy_is_kept_with_the_price(database: Database
         ("signed", 1, "10.00", "Used", 98.5),
         (None, 3, "3.33", "Used", 98.5),
     ]
+
+
+def test_a_sale_after_the_fetch_is_no_comp_of_it(database: Database) -> None:
+    later = listing("b", "90.00", sold_at=NOON + DAY)
+    commit(database, reply(1, SOLD, listings=[listing("a", "10.00"), later]))
+    update_comps(database, now=NOON)
+    assert stored(database) == (1, "10.00", "10.00", "10.00")
+    assert item(database, 1).market_value == Decimal("10.00")

@@ -1,9 +1,22 @@
 from datetime import timedelta
 from decimal import Decimal
 
+from pricing_assets.core.source_results import MIN_VANISHED
 from pricing_assets.store.shown_prices import shown_prices
 from resources.database import Database
-from tests.examples import ASKS, NOON, SOLD, book, commit, listing, reply, sales, scan, set_licence
+from tests.examples import (
+    ASKS,
+    DAY,
+    NOON,
+    SOLD,
+    book,
+    commit,
+    listing,
+    reply,
+    sales,
+    scan,
+    set_licence,
+)
 
 HOUR = timedelta(hours=1)
 
@@ -42,6 +55,27 @@ def test_an_error_is_no_word_of_the_source(database: Database) -> None:
     sales(database, 1, ["10.00"])
     commit(database, reply(1, SOLD, NOON + 30 * HOUR, error="answered 500"))
     assert shown_prices(database, book(1).item_id, now=NOON + 31 * HOUR).sold == 0
+
+
+def test_an_ask_of_a_source_that_fell_silent_caps_no_value_for_ever(database: Database) -> None:
+    silent = range(1, MIN_VANISHED + 2)
+    scan(database, *silent)
+    for source in (ASKS, SOLD):
+        set_licence(database, source, display_max_age_hours=None)
+    asks = [
+        reply(number, ASKS, listings=[listing(f"ask-{number}", "10.50", "ask")])
+        for number in silent
+    ]
+    commit(database, *asks)
+    sales(database, 1, ["8.00", "10.00", "12.00", "15.00", "20.00"])
+    for days in (20, 40):
+        commit(database, *(reply(number, ASKS, NOON + days * DAY) for number in silent))
+    methods = []
+    for days in (29, 41):
+        shown = shown_prices(database, book(1).item_id, now=NOON + days * DAY)
+        assert shown.value is not None
+        methods.append(shown.value.method)
+    assert methods == ["sold+ask", "sold"]
 
 
 def test_ones_own_sales_may_always_be_shown(database: Database) -> None:

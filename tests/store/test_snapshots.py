@@ -342,6 +342,14 @@ def test_a_day_is_the_same_whichever_days_are_built_with_it(
     assert day(database) == alone
 
 
+def test_a_sale_of_tomorrow_is_for_tomorrow(database: Database) -> None:
+    tomorrow = listing("b", "20.00", sold_at=day_end(TODAY) + timedelta(hours=1))
+    commit(database, reply(1, SOLD, listings=[listing("a", "10.00"), tomorrow]))
+    build_days(database, [TODAY], now=LATER)
+    found = day(database)[book(1).item_id]
+    assert (found["sold_count"], found["max_price"]) == (1, Decimal("10.00"))
+
+
 def test_a_day_without_news_has_no_rows(database: Database) -> None:
     assert build_days(database, [TODAY], now=LATER)[0].rows == 0
     assert day(database) == {}
