@@ -89,7 +89,7 @@ def _write_rejected(path: Path, rejected: Sequence[Rejected]) -> None:
 
 
 @catalogue.command()
-@click.argument("words", nargs=-1, required=True)
+@click.argument("words", nargs=-1)
 @click.option("--category", type=click.Choice(list(CATEGORIES)), help="Only items of this kind.")
 @click.option("--theme", help="Only of this theme or set, or of one whose name has it.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
@@ -99,11 +99,16 @@ def search(
 ) -> None:
     """Find items whose name or title has all WORDS, or words that begin with them.
 
+    Without WORDS, all items of a theme.
+
     \b
     Examples:
       pricing catalogue search luke skywalker
       pricing catalogue search knight --category minifigure --theme castle
+      pricing catalogue search --theme castle
     """
+    if not words and theme is None:
+        raise click.UsageError("give words of a name, or a --theme")
     with open_database(Settings.from_env()) as database:
         total, found = search_items(
             database, " ".join(words), category=category, theme=theme, limit=limit
@@ -112,12 +117,16 @@ def search(
         click.echo(json.dumps([item.as_json() for item in found], indent=2))
         return
     for item in found:
-        value = f"${item.value}" if item.value is not None else "no value yet"
+        simulated = " (simulated)" if item.simulated else ""
+        value = f"${item.value}{simulated}" if item.value is not None else "no value yet"
         click.echo(
             f"{item.natural_key:<16} {(item.title or '')[:56]:<56} {(item.theme or '')[:20]:<20} "
             f"{item.year or '':>4}  {value}"
         )
     if not found:
-        click.echo("No item has these words. Load a catalogue: pricing catalogue load PLACE")
+        limited = " among those that the options leave" if theme or category else ""
+        click.echo(
+            f"No item has these words{limited}. Load a catalogue: pricing catalogue load PLACE"
+        )
     elif total > len(found):
         click.echo(f"... {total - len(found):,} more: give more words, or a larger --limit")

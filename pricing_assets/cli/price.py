@@ -69,7 +69,10 @@ def price(code: str, category: str | None, days: int, as_json: bool, png: Path |
         )
     title = f"{item.title or '(title unknown)'}  {item.natural_key}"
     if png is not None:
-        png.write_bytes(picture(history, title))
+        try:
+            png.write_bytes(picture(history, title))
+        except OSError as error:
+            raise Refusal(f"{png} cannot be written: {error.strerror}") from error
         click.echo(f"{png} written", err=as_json)
     if as_json:
         click.echo(json.dumps([_row(day, item) for day in history.days], indent=2))
@@ -87,6 +90,8 @@ def _row(day: PriceDay, item: sa.Row[Any]) -> dict[str, Any]:
         "simulated": day.simulated,
         "withheld": list(day.withheld),
         **{name: _json_value(value) for name, value in day.values.items()},
+        "sources": day.values["sources"].split(",") if day.values["sources"] else [],
+        "breakdown": json.loads(day.values["breakdown"] or "[]"),
     }
 
 

@@ -74,11 +74,13 @@ def picture(history: PriceHistory, title: str) -> bytes:
     axes.fill_between(
         ends, quick, patient, step="post", color=ACCENT, alpha=0.18, lw=0, label="quick to patient"
     )
-    axes.step(ends, market, where="post", color=ACCENT, lw=1.1, label="market, carried forward")
+    axes.step(
+        ends, market, where="post", color=ACCENT, lw=1.1, ls=":", label="market, carried forward"
+    )
     news = [(x, _number(d.market)) for x, d in zip(at, history.days, strict=True) if not d.carried]
-    axes.plot(
-        [x for x, _ in news], [price for _, price in news],
-        color=ACCENT, marker="o", markersize=3.5, ls="", label="market on days with news",
+    axes.hlines(
+        [price for _, price in news], [x for x, _ in news], [x + 1 for x, _ in news],
+        color=ACCENT, lw=2.2, label="market on days with news",
     )  # fmt: skip
     bounds = _bounds(history)
     if bounds is not None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from pricing_assets.core.licences import SIMULATED
 from pricing_assets.schema import tables as t
 from resources.database import Database
 
@@ -21,6 +22,7 @@ class FoundItem:
     Attributes:
         theme: Of a minifigure; of a card its set.
         value: Median of its sold comps, in USD.
+        simulated: Whether the sandbox made that up.
     """
 
     category: str
@@ -30,6 +32,7 @@ class FoundItem:
     year: int | None
     value: Decimal | None
     sold_comps: int | None
+    simulated: bool
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON has it: the value as text, exact."""
@@ -46,11 +49,11 @@ def search_items(
 ) -> tuple[int, Sequence[FoundItem]]:
     """Return how many items have all words in their title, and the first of them.
 
-    A word is found where one of the title begins with it, in whatever case. Those with most
-    sold comps come first, then by name.
+    A word is found where one of the title begins with it, in whatever case; without words, all of
+    a theme are. Those with most sold comps come first, then by name.
 
     Args:
-        theme: Words that the theme or set has to have too.
+        theme: Words that the theme or set has to have, too.
     """
     items, figures, cards, books = t.items, t.minifigures, t.cards, t.books
     theme_name = sa.func.coalesce(figures.c.theme, cards.c.set_name)
@@ -63,12 +66,16 @@ def search_items(
             sa.func.coalesce(figures.c.year, cards.c.year, books.c.publication_year).label("year"),
             items.c.sold_comps_median.label("value"),
             items.c.sold_comps_count.label("sold_comps"),
+            sa.func.coalesce(items.c.sold_comps_source.startswith(SIMULATED), sa.false()).label(
+                "simulated"
+            ),
         )
         .outerjoin(figures, figures.c.item_id == items.c.id)
         .outerjoin(cards, cards.c.item_id == items.c.id)
         .outerjoin(books, books.c.item_id == items.c.id)
-        .where(has_words(database.dialect, items.c.title, text))
     )
+    if text or theme is None:
+        found = found.where(has_words(database.dialect, items.c.title, text))
     if category is not None:
         found = found.where(items.c.category == category)
     if theme is not None:

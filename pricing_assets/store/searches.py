@@ -136,8 +136,9 @@ def file_search(
     """Store what a source answered to a search: evidence, call, search and observations.
 
     A listing whose title names a card is an observation of that card, which becomes an item
-    where it is none yet; the others stay in the body. Offers that a search does not show are
-    not withdrawn: it shows a page of many.
+    where it is none yet. The others stay in the body, and so do those of a card of which no
+    listing is surely one copy: a lot's title names no card that there is. Offers that a search
+    does not show are not withdrawn: it shows a page of many.
 
     Returns:
         What was found; None where the source did not answer.
@@ -187,8 +188,13 @@ def _by_card(reply: Reply, found: Sequence[FoundListing]) -> list[Reply]:
     if reply.answer is None:
         return []
     cards: dict[str, list[Listing]] = defaultdict(list)
+    sure = {
+        one.natural_key
+        for one in found
+        if one.match is not None and one.match.belongs and one.match.lot_size == 1
+    }
     for one in found:
-        if one.natural_key is not None:
+        if one.natural_key is not None and one.natural_key in sure:
             cards[one.natural_key].append(one.listing)
     return [
         replace(

@@ -59,6 +59,8 @@ def test_json_has_a_row_for_each_day_and_exact_money(database: Database) -> None
     assert {row["simulated"] for row in rows} == {True}
     assert {row["natural_key"] for row in rows} == {book(1).natural_key}
     assert rows[0]["as_of"] == "2026-10-10T23:59:59.999999+00:00"
+    assert all(source.startswith("sandbox:") for source in rows[0]["sources"])
+    assert rows[0]["breakdown"][0]["median"] == "11.00"
 
 
 def test_a_picture_is_written_beside_the_rows(database: Database, tmp_path: Path) -> None:
@@ -68,6 +70,13 @@ def test_a_picture_is_written_beside_the_rows(database: Database, tmp_path: Path
     assert file.read_bytes().startswith(PNG_BEGINS)
     assert json.loads(done.stdout)
     assert f"{file} written" in done.stderr
+
+
+def test_where_a_picture_cannot_be_written_is_told(database: Database, tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere" / "price.png"
+    done = pricing_here("price", book(1).natural_key, "--png", str(nowhere))
+    assert done.returncode == 1
+    assert done.stderr == f"Error: {nowhere} cannot be written: No such file or directory\n"
 
 
 def test_an_item_without_snapshots_is_told_what_to_run(database: Database) -> None:

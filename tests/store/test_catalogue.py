@@ -200,7 +200,11 @@ def test_items_are_found_by_words_theme_and_kind(database: Database, directory: 
     database.execute(
         sa.update(t.items)
         .where(t.items.c.id == queen)
-        .values(sold_comps_count=3, sold_comps_median=Decimal("4.20"))
+        .values(
+            sold_comps_count=3,
+            sold_comps_median=Decimal("4.20"),
+            sold_comps_source="sandbox:bricklink_sold",
+        )
     )
 
     def found(text: str, **more: Any) -> list[str]:
@@ -213,6 +217,8 @@ def test_items_are_found_by_words_theme_and_kind(database: Database, directory: 
     assert found("toy", theme="fort") == ["fig-000001"]
     assert found("toyo", category="card", theme="base") == ["tst1-4"]
     assert found("toyo", category="minifigure") == []
+    assert found("", theme="fort") == ["fig-000001"]
+    assert found("") == found("", theme="!") == []
     total, (first,) = search_items(database, "toy", limit=1)
     assert total == 3
     assert first.as_json() == {
@@ -223,6 +229,7 @@ def test_items_are_found_by_words_theme_and_kind(database: Database, directory: 
         "year": None,
         "value": "4.20",
         "sold_comps": 3,
+        "simulated": True,
     }
 
 

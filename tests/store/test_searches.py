@@ -103,6 +103,23 @@ def test_listings_are_observations_of_the_cards_that_they_name(database: Databas
     assert disagreements(database) == {}
 
 
+def test_a_lot_makes_no_card_and_is_kept_beside_copies_of_one(database: Database) -> None:
+    lots = (
+        ("5", "Lot Of 10 - Assorted Michael Jordan Fleer", "$40.00"),
+        ("6", "Lot of 10 1986 Fleer #57 Michael Jordan", "$90.00"),
+        ("7", "1986 Fleer Basketball U-PICK", "$2.00"),
+    )
+    found = file(database, answered(*lots))
+    assert found is not None
+    assert None not in [one.natural_key for one in found.listings]
+    assert (found.stored, len(rows(database, t.items))) == (0, 0)
+    file(database, answered(*JORDANS, *lots, at=NOON + MINUTE))
+    observed = rows(database, t.price_listings, "source_listing_id")
+    assert [(r["source_listing_id"], r["lot_size"]) for r in observed] == [
+        *(("1", 1), ("2", 1), ("3", 1), ("6", 10))
+    ]
+
+
 def test_a_fresh_answer_is_served_without_a_call(database: Database) -> None:
     asked = file(database, answered(*JORDANS))
     assert asked is not None
