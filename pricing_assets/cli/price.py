@@ -92,6 +92,8 @@ def _row(day: PriceDay, item: sa.Row[Any]) -> dict[str, Any]:
         **{name: _json_value(value) for name, value in day.values.items()},
         "sources": day.values["sources"].split(",") if day.values["sources"] else [],
         "breakdown": json.loads(day.values["breakdown"] or "[]"),
+        "base_value": _json_value(day.base),
+        "premium_over_base": day.premium,
     }
 
 
@@ -132,6 +134,8 @@ def _in_words(day: PriceDay) -> Iterator[str]:
         yield (
             f"{day.day:%Y-%m-%d}: market ${day.market}, ${quick} at once, ${patient} with patience."
         )
+    if day.premium is not None:
+        yield f"The base card was worth ${day.base}: the parallel is worth {day.premium:+.0%}."
     carried = f"; carried forward from {day.values['as_of']:%Y-%m-%d}" if day.carried else ""
     yield (
         f"{day.values['sold_count']} sold in {day.values['window_days']} days, "

@@ -7,13 +7,15 @@ Not here: how a snapshot is made (`snapshots`), or how a history is drawn.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
 
+from pricing_assets.core.categories.card import base_key
+from pricing_assets.core.items import item_id
 from pricing_assets.core.licences import SIMULATED
 from pricing_assets.core.periods import day_end
 from pricing_assets.schema import tables as t
@@ -35,12 +37,15 @@ class PriceDay:
         withheld: Sources whose licence does not let these prices be shown now; where there is
             one, all that the market says is None.
         values: The columns of the snapshot by name; money in USD.
+        base: Of a parallel, what its base card was worth on that day, in USD; None of all else,
+            and where that is not known or may not be shown.
     """
 
     day: date
     carried: bool
     withheld: tuple[str, ...]
     values: Mapping[str, Any]
+    base: Decimal | None = None
 
     @property
     def simulated(self) -> bool:
@@ -52,6 +57,13 @@ class PriceDay:
         """What the item is worth, in USD; None where that is not known."""
         price: Decimal | None = self.values["market_value"]
         return price
+
+    @property
+    def premium(self) -> float | None:
+        """What a parallel is worth over its base card: 0.5 is half as much again."""
+        if self.market is None or not self.base:
+            return None
+        return round(float(self.market / self.base) - 1, 2)
 
     @property
     def range(self) -> tuple[Decimal, Decimal] | None:
@@ -90,12 +102,12 @@ def price_history(
 
     A price is withheld as `shown_prices` withholds it, and a sale that was seen twice is one.
     """
-    listings = t.price_listings
-    mine = sa.and_(listings.c.item_id == item_id, listings.c.kind.in_(("sold", "ask")))
-    hidden = hidden_sources(database, mine, now=now)
-    secret = [source.source for source in hidden]
-    days = list(_days(database.rows(_snapshots(item_id, first, last)), first, last, secret))
+    days, hidden = _shown_days(database, item_id, first, last, now)
+    if (base := _base_card(database, item_id)) is not None:
+        worth = {day.day: day.market for day in _shown_days(database, base, first, last, now)[0]}
+        days = [replace(day, base=worth.get(day.day)) for day in days]
     begin = days[0].day if days else first
+    secret = [source.source for source in hidden]
     sales = database.rows(_sales(item_id, begin, last, secret))
     return PriceHistory(
         days,
@@ -103,6 +115,28 @@ def price_history(
         hidden,
         simulated=any(day.simulated for day in days),
     )
+
+
+def _shown_days(
+    database: Database, item_id: str, first: date, last: date, now: datetime
+) -> tuple[list[PriceDay], list[Hidden]]:
+    """Return an item's days, and the sources whose prices may not be shown now."""
+    listings = t.price_listings
+    mine = sa.and_(listings.c.item_id == item_id, listings.c.kind.in_(("sold", "ask")))
+    hidden = hidden_sources(database, mine, now=now)
+    secret = [source.source for source in hidden]
+    snapshots = database.rows(_snapshots(item_id, first, last))
+    return list(_days(snapshots, first, last, secret)), hidden
+
+
+def _base_card(database: Database, item: str) -> str | None:
+    """Return the item that is the base card of a parallel; None of what is none."""
+    items = t.items
+    key = database.scalar(
+        sa.select(items.c.natural_key).where(items.c.id == item, items.c.category == "card")
+    )
+    base = None if key is None else base_key(key)
+    return None if base is None else item_id("card", base)
 
 
 def _snapshots(item_id: str, first: date, last: date) -> AnySelect:

@@ -8,8 +8,11 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pricing_assets.core.items import item_id
 from pricing_assets.core.periods import day_end
 from pricing_assets.schema import tables as t
+from pricing_assets.store.comps import update_comps
+from pricing_assets.store.intake import create_items
 from pricing_assets.store.price_history import PriceHistory, Sale, price_history
 from pricing_assets.store.snapshots import build_days
 from resources.database import Database
@@ -25,8 +28,10 @@ def database(database: Database) -> Database:
     return database
 
 
-def snapshots(database: Database, number: int, prices: dict[date, str], source: str = OURS) -> None:
-    """Store snapshots of a book, one a day, without the observations that they came from."""
+def snapshots(
+    database: Database, item: int | str, prices: dict[date, str], source: str = OURS
+) -> None:
+    """Store snapshots of a book, or of an item by its id, without what they came from."""
     money = pa.decimal128(12, 2)
     days, values = list(prices), [Decimal(price) for price in prices.values()]
     rows = len(days)
@@ -34,7 +39,7 @@ def snapshots(database: Database, number: int, prices: dict[date, str], source: 
         t.price_snapshots,
         pa.table(
             {
-                "item_id": [book(number).item_id] * rows,
+                "item_id": [item if isinstance(item, str) else book(item).item_id] * rows,
                 "snapshot_date": pa.array(days, pa.date32()),
                 "as_of": pa.array([day_end(day) for day in days], pa.timestamp("us", tz="UTC")),
                 "provisional": [False] * rows,
@@ -95,6 +100,37 @@ def test_every_day_has_the_latest_snapshot_until_then(
     assert all(after.day - before.day == DAY for before, after in pairwise(found))
 
 
+def test_a_parallel_has_its_premium_over_the_base_card_of_each_day(database: Database) -> None:
+    base = "2023|bowman chrome|bcp50|ethan salas"
+    cards = {key: item_id("card", key) for key in (base, f"{base}|refractor|499")}
+    with database.bulk() as bulk:
+        create_items(
+            bulk,
+            pa.table(
+                {
+                    "item_id": list(cards.values()),
+                    "natural_key": list(cards),
+                    "category": ["card"] * 2,
+                    "reason": pa.nulls(2, pa.string()),
+                }
+            ),
+            NOON,
+        )
+    plain, parallel = cards.values()
+    snapshots(database, parallel, {TODAY - 3 * DAY: "10.00", TODAY: "12.00"})
+    snapshots(database, plain, {TODAY - 2 * DAY: "4.00", TODAY - DAY: "5.00"})
+    first = TODAY - 3 * DAY
+    found = price_history(database, parallel, first=first, last=TODAY, now=NOON).days
+    assert [(day.base, day.premium) for day in found] == [
+        (None, None),
+        (Decimal("4.00"), 1.5),
+        (Decimal("5.00"), 1.0),
+        (Decimal("5.00"), 1.4),
+    ]
+    of_base = price_history(database, plain, first=first, last=TODAY, now=NOON).days
+    assert {(day.base, day.premium) for day in of_base} == {(None, None)}
+
+
 def test_the_sales_of_those_days_are_beside_them(database: Database) -> None:
     shown = [
         listing("old", "5.00", sold_at=NOON - 20 * DAY),
@@ -105,6 +141,11 @@ def test_the_sales_of_those_days_are_beside_them(database: Database) -> None:
     asked = listing("ask", "1.00", "ask", listed_at=NOON - 3 * DAY)
     commit(database, reply(1, SOLD, listings=shown), reply(1, ASKS, listings=[asked]))
     snapshots(database, 1, {TODAY - 30 * DAY: "6.00"})
+    assert history(database, 10).sales == [Sale(NOON - 3 * DAY, Decimal("7.00"))]
+    # Seen twice, it is one.
+    again = listing("again", "7.20", sold_at=NOON - 2 * DAY)
+    commit(database, reply(1, SOLD, NOON + DAY, listings=[again]))
+    update_comps(database, now=NOON + DAY)
     assert history(database, 10).sales == [Sale(NOON - 3 * DAY, Decimal("7.00"))]
     assert len(history(database, 40).sales) == 2
     assert history(database, 40, until=TODAY - 31 * DAY).days == []

@@ -85,6 +85,17 @@ def key_fields(key: str) -> Mapping[str, str | int]:
     return {name: value for name, value in fields.items() if value not in (None, "")}
 
 
+def base_key(key: str) -> str | None:
+    """Return the identifier of the base card of a parallel; None of what is none.
+
+    Of ``2023|bowman chrome|bcp50|ethan salas|refractor|499`` that is its first four fields.
+    """
+    fields = key_fields(key)
+    if "parallel" not in fields and "print_run" not in fields:
+        return None
+    return natural_key("|".join(key.split("|")[:4]))
+
+
 def search_words(key: str, fields: Mapping[str, Any]) -> str:
     """Return the words by which a market is searched for a card, in plain letters and digits.
 

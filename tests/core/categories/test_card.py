@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pricing_assets.core.categories.card import natural_key, search_words
+from pricing_assets.core.categories.card import base_key, natural_key, search_words
 from pricing_assets.core.title_words import plain, plain_words
 
 words = st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=8)
@@ -79,3 +79,21 @@ def test_a_games_card_of_which_too_little_is_known_is_not_searched_for(
     for missing in fields:
         assert search_words("base1-2", fields | {missing: None}) == ""
     assert search_words("base1-2", {}) == ""
+
+
+@pytest.mark.parametrize(
+    ("key", "base"),
+    [
+        (
+            "2023|bowman chrome|bcp50|ethan salas|refractor|499",
+            "2023|bowman chrome|bcp50|ethan salas",
+        ),
+        ("2023|bowman chrome|bcp50|ethan salas||499", "2023|bowman chrome|bcp50|ethan salas"),
+        ("2023|topps|5||gold", "2023|topps|5|"),
+        ("2023|bowman chrome|bcp50|ethan salas", None),
+        ("base1-4", None),
+    ],
+)
+def test_a_parallel_has_a_base_card(key: str, base: str | None) -> None:
+    assert natural_key(key) == key
+    assert base_key(key) == base
