@@ -43,6 +43,10 @@ class NotDetached(RuntimeError):
     """Observations cannot be taken out of what is read; the message says what can be done."""
 
 
+class WeeksDetached(RuntimeError):
+    """What was observed in some weeks cannot be read; the message says which, and what to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Partition:
     """One table of observations: of a week, or a chunk of a hypertable.
@@ -101,6 +105,26 @@ def partitions(database: Database) -> list[Partition]:
         return []
     with database.connect() as connection:
         return _partitions(connection)
+
+
+def require_weeks(database: Database, first: date, last: date) -> None:
+    """Make sure that all is read that was observed on some days.
+
+    Raises:
+        WeeksDetached: Of these days, some are in detached weeks.
+    """
+    detached = sorted(
+        partition.week
+        for partition in partitions(database)
+        if partition.week is not None and not partition.attached
+        if first - WEEK < partition.week <= last
+    )
+    if detached:
+        raise WeeksDetached(
+            f"what was observed in the weeks of {', '.join(map(str, detached))} is detached, and "
+            f"days up to {last} would be built without it. Attach it first: "
+            f"{'; '.join(attaching(database, week) for week in detached)}"
+        )
 
 
 def detach_before(database: Database, day: date) -> list[date]:

@@ -31,6 +31,7 @@ from pricing_assets.store.market import (
     select_counted,
 )
 from pricing_assets.store.matches import MILLIONTHS, match_millionths
+from pricing_assets.store.partitions import require_weeks
 from resources.compute import duckdb_connection
 from resources.database import AnySelect, Database
 
@@ -91,7 +92,11 @@ def build_days(database: Database, days: Sequence[date], *, now: datetime) -> li
 
     Args:
         days: Days in UTC. A day that has not ended is taken as of `now`, and provisional.
+
+    Raises:
+        WeeksDetached: What a day is made of is not all there, so that its rows would be others.
     """
+    require_weeks(database, min(days) - timedelta(days=WINDOW_DAYS + DAYS_BEFORE), max(days))
     ends = {day: as_of(day_end(day), now) for day in days}
     # Reading, computing and writing of batches go on beside each other: one waits for the
     # database, and the processors have something to do.

@@ -12,10 +12,26 @@ from pricing_assets.core.answers import ItemQuery
 from pricing_assets.core.items import item_id
 from pricing_assets.core.periods import day_end
 from pricing_assets.schema import tables as t
+from pricing_assets.schema.migrate import upgrade
 from pricing_assets.store import snapshots
+from pricing_assets.store.partitions import WeeksDetached, detach_before, make_weeks
 from pricing_assets.store.snapshots import WINDOW_DAYS, build_days
 from resources.database import Database
-from tests.examples import ASKS, DAY, NOON, SOLD, book, commit, listing, reply, rows, sales, scan
+from tests.conftest import DatabaseUrl
+from tests.examples import (
+    ASKS,
+    DAY,
+    NOON,
+    SOLD,
+    book,
+    commit,
+    listing,
+    register,
+    reply,
+    rows,
+    sales,
+    scan,
+)
 
 TODAY = NOON.date()
 LATER = NOON + 40 * DAY
@@ -348,6 +364,28 @@ def test_a_sale_of_tomorrow_is_for_tomorrow(database: Database) -> None:
     build_days(database, [TODAY], now=LATER)
     found = day(database)[book(1).item_id]
     assert (found["sold_count"], found["max_price"]) == (1, Decimal("10.00"))
+
+
+def test_a_day_is_not_built_without_what_is_detached(postgres_url: DatabaseUrl) -> None:
+    database = Database(postgres_url)
+    upgrade(database)
+    register(database)
+    scan(database, 1)
+    old = NOON - 30 * DAY
+    make_weeks(database, now=old)
+    sales(database, 1, ["10.00"], old)
+    sales(database, 1, ["20.00"], NOON)
+    build_days(database, [old.date(), TODAY], now=LATER)
+    built = rows(database, t.price_snapshots)
+    assert len(built) == 2
+    week, *_ = detach_before(database, TODAY - 14 * DAY)
+    for wanted in (TODAY, old.date()):
+        with pytest.raises(WeeksDetached, match=f"weeks of {week}.*is detached.*ATTACH"):
+            build_days(database, [wanted], now=LATER)
+    assert rows(database, t.price_snapshots) == built
+    # Of a day that is far enough from it nothing is missing.
+    assert [build.rows for build in build_days(database, [TODAY + 120 * DAY], now=LATER)] == [0]
+    database.close()
 
 
 def test_a_day_without_news_has_no_rows(database: Database) -> None:
