@@ -29,6 +29,10 @@ COMMANDS = {
     "refresh": ("pricing_assets.cli.refresh:refresh", "Renew old answers that no scan asks for."),
     "status": ("pricing_assets.cli.status:status", "Scans, items, training quality and calls."),
     "explain": ("pricing_assets.cli.explain:explain", "What is known of an item, and why."),
+    "snapshot": (
+        "pricing_assets.cli.snapshot:snapshot",
+        "Build a day's snapshots, today's at once.",
+    ),
     "price": ("pricing_assets.cli.price:price", "What an item was worth, day by day: a chart."),
     "review": ("pricing_assets.cli.review:review", "Likely duplicates: list, accept, reject."),
     "sales": ("pricing_assets.cli.sales:sales", "Sales seen twice: list, and take a merge back."),
@@ -74,7 +78,7 @@ def pricing() -> None:
       pricing run                            take what is pending through all assets
       pricing explain 9780316769174          what is known, and why it is (not) in training
       pricing price 9780316769174            what it was worth, day by day
-      pricing training-set build --month 2026-10
+      pricing training-set --help            build, verify, compare and publish them
     """
 
 

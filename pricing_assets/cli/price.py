@@ -64,8 +64,7 @@ def price(code: str, category: str | None, days: int, as_json: bool, png: Path |
     if not history.days:
         raise Refusal(
             f"{item.natural_key} has no snapshot until {now:%Y-%m-%d}. The schedule daily_snapshot "
-            "makes those of each day in the night after it; make today's now: "
-            f"dg launch --assets price_snapshots --partition {now:%Y-%m-%d}"
+            "makes those of each day in the night after it; make today's now: pricing snapshot"
         )
     title = f"{item.title or '(title unknown)'}  {item.natural_key}"
     if png is not None:

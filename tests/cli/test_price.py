@@ -83,7 +83,7 @@ def test_an_item_without_snapshots_is_told_what_to_run(database: Database) -> No
     done = pricing_here("price", book(2).natural_key)
     assert done.returncode == 1
     assert f"{book(2).natural_key} has no snapshot until 2026-10-20" in done.stderr
-    assert "--partition 2026-10-20" in done.stderr
+    assert "make today's now: pricing snapshot" in done.stderr
 
 
 def test_a_cards_code_names_the_card_that_is_known(database: Database) -> None:
@@ -169,3 +169,19 @@ def test_a_title_with_dollars_is_no_formula() -> None:
     days = [a_day(0, "10"), a_day(1, None), a_day(2, "12", carried=True)]
     assert picture(a_history(days, (1, "11"), (2, "99")), r"$x^$ and \$").startswith(PNG_BEGINS)
     assert picture(a_history([a_day(0, None)]), "").startswith(PNG_BEGINS)
+
+
+def test_todays_snapshots_are_made_at_once(database: Database) -> None:
+    sales(database, 2, ["30.00"], NOON, prefix="sandbox:")
+    done = pricing_here("snapshot")
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.splitlines()[-1]
+    assert said == (
+        "Items with news on 2026-10-20, each with a snapshot: 1; provisional, since the day is not "
+        "over"
+    )
+    assert "2026-10-20: market $30.00" in pricing_here("price", book(2).natural_key).stdout
+    for day in ("2026-10-21", "2025-12-31"):
+        refused = pricing_here("snapshot", day)
+        assert refused.returncode == 2
+        assert "is none of the days from 2026-01-01 to 2026-10-20" in refused.stderr
