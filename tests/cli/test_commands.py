@@ -30,7 +30,7 @@ ALL = commands()
 
 def test_the_commands() -> None:
     assert {" ".join(path) for path in ALL if path} == {
-        *("demo", "scan", "run", "status", "explain", "price"),
+        *("demo", "scan", "run", "status", "explain", "snapshot", "price"),
         *("review", "review accept", "review reject"),
         *("training-set", "training-set build", "training-set verify", "training-set list"),
         *("training-set diff", "training-set publish", "db", "db upgrade", "db check"),
