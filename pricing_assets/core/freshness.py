@@ -20,7 +20,7 @@ every scan to say so."""
 
 ITEM_FRESHNESS = timedelta(days=30)
 """How long an item as a whole stays good: one that nothing was learnt of for longer, and that no
-scan asks for, is renewed by the refresh."""
+scan asks for, is renewed by the refresh. A question that failed need not wait for it."""
 
 LEASE = timedelta(minutes=10)
 """How long a run that asks may be silent before another may ask the same. It renews its leases

@@ -25,7 +25,8 @@ def plan_refresh(
     """Return the calls that are worth renewing now, the most urgent first; write nothing.
 
     An item is a candidate when nothing was learnt of it for `ITEM_FRESHNESS`; of its answers
-    those that are due, and that no run is asking for or about to.
+    those that are due, and that no run is asking for or about to. Where a source failed, no scan
+    is needed for it to be asked again once that is due, whatever others said of the item.
 
     Args:
         places: Calls at the most.
@@ -83,7 +84,10 @@ def _due(now: datetime) -> AnySelect:
         )
         .where(
             index.c.next_due_at <= moment(now),
-            items.c.last_enrichment_at <= moment(now - ITEM_FRESHNESS),
+            sa.or_(
+                items.c.last_enrichment_at <= moment(now - ITEM_FRESHNESS),
+                index.c.result == "error",
+            ),
             sa.or_(index.c.lease_until.is_(None), index.c.lease_until <= moment(now)),
             asked.c.item_id.is_(None),
         )

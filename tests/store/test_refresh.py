@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import sqlalchemy as sa
 
-from pricing_assets.core.freshness import ITEM_FRESHNESS, REFRESH_LAPSES
+from pricing_assets.core.freshness import ITEM_FRESHNESS, REFRESH_LAPSES, RETRY_AFTER
 from pricing_assets.schema import tables as t
 from pricing_assets.store.decisions import decide, next_reasons
 from pricing_assets.store.queue import count_open_asks, take_asks
@@ -64,6 +64,25 @@ def test_an_item_of_which_something_was_learnt_lately_is_no_candidate(database: 
     commit(database, reply(1, SOLD, due - ITEM_FRESHNESS + DAY))
     assert plan_refresh(database, now=due).num_rows == 0
     assert plan_refresh(database, now=due + DAY).num_rows == 2
+
+
+def test_a_question_that_failed_is_asked_again_without_a_scan(database: Database) -> None:
+    scan(database, 1)
+    commit(
+        database,
+        reply(1, SOLD, error="answered 500"),
+        reply(1, LIBRARY, fields=COMPLETE),
+    )
+    database.execute(sa.update(t.scans).values(processed_at=NOON))
+    assert plan_refresh(database, now=NOON + RETRY_AFTER[0] - timedelta(seconds=1)).num_rows == 0
+    plan = plan_refresh(database, now=NOON + RETRY_AFTER[0])
+    assert [(row["source"], row["reason"]) for row in plan.to_pylist()] == [(SOLD, "stale")]
+    # Also where nobody ever said a word of the item.
+    scan(database, 2)
+    commit(database, reply(2, SOLD, error="answered 500"))
+    database.execute(sa.update(t.scans).values(processed_at=NOON))
+    items = {row["item_id"] for row in plan_refresh(database, now=NOON + DAY).to_pylist()}
+    assert items == {book(1).item_id, book(2).item_id}
 
 
 def test_what_is_fresh_is_not_planned(database: Database) -> None:
