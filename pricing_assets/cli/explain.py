@@ -24,6 +24,9 @@ from resources.clock import Clock
 from resources.database import Database
 from resources.settings import DEFAULT_USER, Settings
 
+MERGES_SHOWN = 3
+"""Sales seen twice that are shown; the others have a command of their own."""
+
 
 @click.command()
 @click.argument("code")
@@ -216,11 +219,14 @@ def _show_training(database: Database, item: sa.Row[Any], now: datetime) -> None
         f"({', '.join(prices.sources) or 'no prices to show'})"
     )
     _show_value(prices)
-    for repeat in merges_of(database, item.id):
+    merges = merges_of(database, item.id)
+    for repeat in merges[:MERGES_SHOWN]:
         click.echo(
             f"  {repeat.source} {repeat.source_listing_id} is the sale {repeat.first_source} "
             f"{repeat.first_listing_id} seen again, and is not counted"
         )
+    if len(merges) > MERGES_SHOWN:
+        click.echo(f"  {len(merges) - MERGES_SHOWN} more: pricing sales merged {item.natural_key}")
     for hidden in prices.hidden:
         click.echo(
             f"  {hidden.observations} prices of {hidden.source} are not shown: they were fetched "
