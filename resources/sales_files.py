@@ -16,11 +16,15 @@ import pyarrow as pa
 
 from pricing_assets.core.sales import ROLES, MappingError, SaleMapping, read_mapping
 from resources.scan_files import UnreadableFile
+from resources.sources.wire import storable
 
 if TYPE_CHECKING:
     from _csv import Reader as _Reader
 
 BATCH_ROWS = 50_000
+
+MAX_HEADER = 131_072
+"""Characters of a first line at most: what has more names no columns, and may have no line ends."""
 
 SALES_SCHEMA = pa.schema(
     [("line", pa.int64()), ("fault", pa.string()), *((role, pa.string()) for role in ROLES)]
@@ -67,9 +71,14 @@ def read_sales(path: Path, mapping: SaleMapping) -> Iterator[pa.RecordBatch]:
 
 
 def _csv_batches(name: str, file: IO[str], mapping: SaleMapping) -> Iterator[pa.RecordBatch]:
-    first = file.readline()
+    first = file.readline(MAX_HEADER + 1)
     if not first.strip():
         raise UnreadableFile(f"{name} is empty. Its first line names the columns.")
+    if len(first) > MAX_HEADER:
+        raise UnreadableFile(
+            f"{name}:1 should name the columns and has over {MAX_HEADER:,} characters. Export the "
+            "file again, with a header."
+        )
     delimiter = max(_DELIMITERS, key=lambda mark: len(next(csv.reader([first], delimiter=mark))))
     # A header may hold line ends within quotes, so it is read again with the rest.
     reader = csv.reader(chain([first], file), delimiter=delimiter)
@@ -111,14 +120,18 @@ def text_batch(
 
     Args:
         rows: As `numbered_records` gives them.
-        width: Columns of the header; a record with another number has the fault `columns`.
+        width: Columns of the header; a record with another number has the fault `columns`, and
+            one that holds NUL, which no database stores as text, the fault `nul`.
         places: Where a named column is; one that is nowhere is empty.
         names: The columns, in their order.
     """
     filler = [""] * width
     whole = [row if len(row) == width else (row + filler)[:width] for _, row in rows]
-    columns = list(zip(*whole, strict=True))
     faults = [None if len(row) == width else "columns" for _, row in rows]
+    for place, row in enumerate(whole):
+        if "\0" in "".join(row):
+            whole[place], faults[place] = [text.replace("\0", "") for text in row], "nul"
+    columns = list(zip(*whole, strict=True))
     return pa.RecordBatch.from_arrays(
         [
             pa.array([line for line, _ in rows], pa.int64()),
@@ -154,11 +167,12 @@ def _json_batches(file: IO[str], mapping: SaleMapping) -> Iterator[pa.RecordBatc
 def _json_object(line: str) -> dict[str, object] | None:
     try:
         value = json.loads(line, parse_int=str, parse_float=str)  # numbers as they came
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 
 
 def _field(document: Mapping[str, object] | None, column: str | None) -> str:
     value = document.get(column) if document and column else None
-    return value if isinstance(value, str) else ""
+    # A string of JSON may hold an escaped NUL, or half of an emoji where a title was cut.
+    return storable(value) if isinstance(value, str) else ""

@@ -16,6 +16,7 @@ from pricing_assets.core.licences import FILES
 
 REASONS: Mapping[str, str] = {
     "columns": "the row has another number of columns than the header",
+    "nul": "the line holds NUL characters: the file was damaged there",
     "key": "what names the row is missing or has another form",
     "name": "the name is missing",
     "number": "a number of it cannot be read",

@@ -34,6 +34,7 @@ MAX_TITLE = 1_000
 
 REASONS: Mapping[str, str] = {
     "columns": "the row has another number of columns than the header",
+    "nul": "the line holds NUL characters: the file was damaged there, so export it again",
     "bad_json": "the line is not one JSON object",
     "code": "the code names no item",
     "price": "the price is not a positive amount like 12.50 or 1,299.00",

@@ -45,9 +45,14 @@ def excerpt(text: str, limit: int = _EXCERPT_CHARACTERS) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
-def clean(text: str) -> str:
+def storable(text: str) -> str:
     """Return the text without what a database cannot hold: NUL and lone surrogates."""
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "").strip()
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "")
+
+
+def clean(text: str) -> str:
+    """Return the text as it is stored of a vendor: `storable`, without space around it."""
+    return storable(text).strip()
 
 
 def _text(value: object) -> object:

@@ -62,6 +62,28 @@ def test_json_lines_keep_numbers_as_they_came(tmp_path: Path, mapping: SaleMappi
     assert (found[0]["code"], found[0]["price"]) == ("9780306406157", "9.90")
 
 
+def test_a_row_that_holds_nul_is_told_and_the_others_are_read(
+    tmp_path: Path, mapping: SaleMapping
+) -> None:
+    """Far into a file, where a disk that was full or a transfer that broke left them."""
+    many = "a,1\n" * 20_000
+    *_, damaged, last = read(tmp_path / "s.csv", f"ISBN,Sold for\n{many}b\0,1\0\nc,2\n", mapping)
+    assert (damaged["line"], damaged["fault"]) == (20_002, "nul")
+    assert (damaged["code"], damaged["price"]) == ("b", "1")
+    assert (last["line"], last["fault"], last["code"]) == (20_003, None, "c")
+
+
+def test_json_lines_that_no_database_could_hold(tmp_path: Path, mapping: SaleMapping) -> None:
+    deep = '{"ISBN": ' + "[" * 100_000 + "]" * 100_000 + "}"
+    lines = [r'{"ISBN": "a\u0000b", "Sold for": "1\ud83d"}', deep, '{"ISBN": "c"}']
+    found = read(tmp_path / "s.jsonl", "\n".join(lines), mapping)
+    assert [(row["line"], row["fault"], row["code"], row["price"]) for row in found] == [
+        (1, None, "ab", "1?"),
+        (2, "bad_json", "", ""),
+        (3, None, "c", ""),
+    ]
+
+
 def test_batches_lose_nothing(
     tmp_path: Path, mapping: SaleMapping, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,6 +99,7 @@ def test_batches_lose_nothing(
         ("", "is empty"),
         ("a,b\n1,2\n", "no column 'ISBN'; it has 'a', 'b'"),
         (b"PK\x03\x04\0\0", "is not text"),
+        ("x" * 200_000 + "\n", "s.csv:1 .* has over 131,072 characters"),
         ('ISBN,Sold for\na,"' + "x" * 10_000_001, "s.csv:.* a quote may be open"),
     ],
 )

@@ -122,6 +122,16 @@ def test_every_row_is_used_or_rejected_with_its_line(database: Database, directo
     assert [path.name for path in others] == ["colors.csv"]
 
 
+def test_a_damaged_row_is_rejected_and_the_others_are_stored(
+    database: Database, tmp_path: Path
+) -> None:
+    path = tmp_path / "figures.csv"
+    path.write_text("fig_num,name,num_parts\nfig-000001,Toy\0Guard,4\nfig-000002,Toy Queen,3\n")
+    loaded = load(database, path)
+    assert [(r.line, r.key, r.reason) for r in loaded.rejected] == [(2, "fig-000001", "nul")]
+    assert [r["natural_key"] for r in rows(database, t.items)] == ["fig-000002"]
+
+
 def test_again_adds_nothing_and_news_are_another_version(
     database: Database, directory: Path
 ) -> None:

@@ -1,4 +1,5 @@
 import csv
+import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -161,6 +162,37 @@ def test_a_file_is_never_asked_and_other_sources_keep_theirs(
     assert stored["file:shop"]["is_active"] is False
     current = [r for r in rows(database, t.price_listings) if r["superseded_at"] is None]
     assert {r["source"] for r in current} == {SOLD, "file:shop"}
+
+
+def test_characters_that_no_database_holds_do_not_stop_a_file(
+    database: Database, tmp_path: Path
+) -> None:
+    path = tmp_path / "shop.jsonl"
+    one = {"isbn": isbn(1), "amount": "10.00", "sold": "2026-10-01"}
+    lines = [
+        {**one, "order": "1\0", "title": "Cut in an emoji \ud83d"},
+        {**one, "order": "2", "isbn": "978\0"},
+        {**one, "order": "3"},
+    ]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    assert take(database, path) == ImportCount(3, 2, 0, 1, 0)
+    stored = rows(database, t.price_listings, "source_listing_id")
+    assert [(r["source_listing_id"], r["title"]) for r in stored] == [
+        ("1", "Cut in an emoji ?"),
+        ("3", ""),
+    ]
+    ((rejected,),) = [rejected_sales(database, 10)[1]]
+    assert (rejected.line, rejected.code, rejected.reason) == (2, "978", "code")
+
+
+def test_a_damaged_line_of_a_csv_is_kept_for_review(database: Database, tmp_path: Path) -> None:
+    lines = [sale(str(n), 1 + n % 9, "5.00") for n in range(2_000)]
+    damaged = ("x", isbn(1) + "\0", "Book", "5.00\0\0", "", "2026-10-01", "")
+    count = take(database, write(tmp_path / "shop.csv", [*lines, damaged]))
+    assert (count.stored, count.rejected) == (2_000, 1)
+    ((rejected,),) = [rejected_sales(database, 10)[1]]
+    assert (rejected.line, rejected.code, rejected.reason) == (2_002, isbn(1), "nul")
+    assert "damaged" in rejected.note
 
 
 def test_an_empty_file_brings_nothing(database: Database, tmp_path: Path) -> None:
