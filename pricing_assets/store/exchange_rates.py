@@ -202,7 +202,9 @@ def _rates_for(rows: pa.Table, *, simulated: bool) -> AnySelect:
     rates = t.exchange_rates
     currencies = sorted(set(pc.unique(rows["currency"]).to_pylist()) - {USD, None})
     span = pc.min_max(rows["day"]).as_py()
-    begins, ends = span["min"] - timedelta(days=MAX_AGE_DAYS), span["max"]
+    held = timedelta(days=MAX_AGE_DAYS)
+    # A vendor's broken date may be of the calendar's first days, and there are none before.
+    begins, ends = max(span["min"], date.min + held) - held, span["max"]
     usable: sa.ColumnElement[bool] = rates.c.currency.in_(currencies)
     if not simulated:
         usable = sa.and_(usable, ~rates.c.source.startswith(SIMULATED))

@@ -11,13 +11,12 @@ catalogue.
 
 from abc import abstractmethod
 from collections import Counter
-from datetime import UTC
 from decimal import Decimal
 from typing import Any, ClassVar, Literal
 from urllib.parse import quote
 
 import httpx
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from pricing_assets.core.answers import Answer, ItemQuery, Listing
 from pricing_assets.core.categories.minifigure import is_rebrickable
@@ -33,7 +32,7 @@ from resources.sources.base import (
 )
 from resources.sources.credentials import Credentials
 from resources.sources.oauth1 import OAuth1
-from resources.sources.wire import Amount, Count, CurrencyCode, Text, Wire
+from resources.sources.wire import Amount, Count, CurrencyCode, Moment, Text, Wire
 
 ITEM_TYPE = "MINIFIG"
 CURRENCY = "USD"
@@ -81,7 +80,7 @@ class _PriceDetail(Wire):
     quantity: Count | None = Field(None, ge=1, le=MAX_QUANTITY)
     # The misspelt name came first; the documentation still has it, as deprecated.
     misspelt_quantity: Count | None = Field(None, alias="qunatity", ge=1, le=MAX_QUANTITY)
-    ordered: AwareDatetime | None = Field(None, alias="date_ordered")
+    ordered: Moment | None = Field(None, alias="date_ordered")
 
 
 class _PriceGuide(Wire):
@@ -235,8 +234,7 @@ def _listing(
         problems.append(f"{path}.unit_price: not a price: '{line.unit_price}'")
         return None
     quantity = line.quantity or line.misspelt_quantity or 1
-    sold_at = line.ordered.astimezone(UTC) if line.ordered else None
-    when = f"{sold_at:%Y-%m-%dT%H:%M:%S.%f}" if sold_at else "undated"
+    when = f"{line.ordered:%Y-%m-%dT%H:%M:%S.%f}" if line.ordered else "undated"
     # A line has no id, so it is named by what it says. Lines that say the same are numbered:
     # two lots at one price are two lots.
     says = f"{guide.new_or_used} {when} {quantity} x {line.unit_price:.4f} {guide.currency}"
@@ -250,7 +248,7 @@ def _listing(
         quantity=quantity,
         condition=_CONDITIONS.get(guide.new_or_used),
         listing_type="fixed_price",
-        sold_at=sold_at,
+        sold_at=line.ordered,
     )
 
 

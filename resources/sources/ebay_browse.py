@@ -5,12 +5,12 @@ UPCs only, so the ISBN goes into ``q``, as the words of a card do. One page of 2
 first listings in eBay's own order.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
 import httpx
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from pricing_assets.core.answers import Answer, ItemQuery, Listing
 from resources.sources.base import Licence, UnparsablePayload
@@ -23,7 +23,7 @@ from resources.sources.ebay_rest import (
     Money,
     page_entries,
 )
-from resources.sources.wire import Count, Text, Wire
+from resources.sources.wire import Count, Moment, Text, Wire
 
 SCOPE = "https://api.ebay.com/oauth/api_scope"
 _ID_CHARACTERS = 128
@@ -49,7 +49,7 @@ class _ItemSummary(Wire):
     bids: Count | None = Field(None, alias="bidCount", ge=0)
     seller: ListingSeller = None
     watchers: Count | None = Field(None, alias="watchCount", ge=0)
-    created: AwareDatetime | None = Field(None, alias="itemCreationDate")
+    created: Moment | None = Field(None, alias="itemCreationDate")
 
     def listing_type(self) -> str | None:
         """Return how it is sold; with a price to buy at once, that counts over the bidding."""
@@ -140,7 +140,7 @@ def _listing(raw: object, path: str, problems: list[str]) -> Listing | None:
         bids=item.bids,
         seller_feedback=item.seller.feedback if item.seller else None,
         watchers=item.watchers,
-        listed_at=item.created.astimezone(UTC) if isinstance(item.created, datetime) else None,
+        listed_at=item.created,
     )
 
 

@@ -9,12 +9,12 @@ is one sale, however many ``totalSoldQuantity`` counts. eBay's own test environm
 and date out; what has no price is reported and is no sale.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
 import httpx
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from pricing_assets.core.answers import Answer, ItemQuery, Listing, answer_of_sales
 from resources.sources.base import CredentialsRefused, Licence, SourceError, UnparsablePayload
@@ -28,7 +28,7 @@ from resources.sources.ebay_rest import (
     errors,
     page_entries,
 )
-from resources.sources.wire import Count, Text, Wire
+from resources.sources.wire import Count, Moment, Text, Wire
 
 SCOPE = "https://api.ebay.com/oauth/api_scope/buy.marketplace.insights"
 BOOKS_CATEGORY = "267"
@@ -46,7 +46,7 @@ class _ItemSales(Wire):
     item_id: Text = Field(alias="itemId", min_length=1, max_length=_ID_CHARACTERS)
     title: Text
     price: Money | None = Field(None, alias="lastSoldPrice")
-    sold: AwareDatetime | None = Field(None, alias="lastSoldDate")
+    sold: Moment | None = Field(None, alias="lastSoldDate")
     condition: Text | None = Field(None, max_length=_CONDITION_CHARACTERS)
     buying_options: tuple[Text, ...] = Field((), alias="buyingOptions")
     bids: Count | None = Field(None, alias="bidCount", ge=0)
@@ -147,5 +147,5 @@ def _listing(item: _ItemSales, path: str, problems: list[str]) -> Listing | None
         listing_type=item.listing_type(),
         bids=item.bids,
         seller_feedback=item.seller.feedback if item.seller else None,
-        sold_at=item.sold.astimezone(UTC) if isinstance(item.sold, datetime) else None,
+        sold_at=item.sold,
     )

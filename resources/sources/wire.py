@@ -7,10 +7,19 @@ which fields a vendor sends is in that vendor's module.
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 _EXCERPT_CHARACTERS = 200
@@ -105,6 +114,13 @@ def _currency(value: object) -> str:
     return text
 
 
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("moment", "not within the years 1 to 9999 in UTC") from None
+
+
 def shown(value: object) -> str:
     """Return a value as a message shows it: quoted and short."""
     text = repr(str(value) if isinstance(value, Decimal) else value)
@@ -115,6 +131,8 @@ Text = Annotated[str, BeforeValidator(_text)]
 Amount = Annotated[Decimal, BeforeValidator(amount)]
 Percent = Annotated[float, BeforeValidator(_percent)]
 Count = Annotated[int, BeforeValidator(_count)]
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A time that tells its offset, turned into UTC; one that UTC has no year for is a bad field."""
 Part = BeforeValidator(lambda value: value if isinstance(value, dict) else None)
 """Takes anything but an object for silence, and does not quote it: a seller's name, say."""
 CurrencyCode = Annotated[str, BeforeValidator(_currency)]

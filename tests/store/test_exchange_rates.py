@@ -138,6 +138,24 @@ def test_what_has_no_rate_is_kept_with_the_reason_and_never_counted(database: Da
     assert item(database, 1).sold_comps_count == 0
 
 
+def test_a_price_of_the_calendars_first_or_last_day_is_kept_with_the_reason(
+    database: Database,
+) -> None:
+    scan(database, 1)
+    know(database, (MONDAY, "EUR", "1.1"))
+    first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    shown = [
+        listing("first", "10.00", currency="EUR", listed_at=first),
+        listing("last", "10.00", currency="EUR", listed_at=last),
+        listing("now", "10.00", currency="EUR", listed_at=SALE),
+    ]
+    commit(database, reply(1, ASKS, listings=shown))
+    found = {r["source_listing_id"]: r for r in rows(database, t.price_listings)}
+    assert found["first"]["conversion_error"] == "no rate of EUR on or before 0001-01-01"
+    assert found["last"]["conversion_error"].startswith("the last rate of EUR on or before 9999-12")
+    assert found["now"]["price_usd"] == Decimal("11.00")
+
+
 def test_a_real_price_is_never_converted_by_a_simulated_rate(database: Database) -> None:
     register_sources(database, registered_sources(), "sandbox:")
     know(database, (MONDAY, "EUR", "5"), source="sandbox:ecb")

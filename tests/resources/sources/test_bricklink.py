@@ -181,11 +181,13 @@ def test_a_bad_line_is_a_problem_and_the_others_survive() -> None:
                 "a line",
                 sale(unit_price=None),
                 sale(date_ordered="2026-09-30T14:59:01"),
+                sale(date_ordered="0001-01-01T00:00:00+05:00"),
             )
         ),
     )
     assert [(e.quantity, e.sold_at is None) for e in answer.listings] == [
         (1, False),
+        (1, True),
         (1, True),
         (1, True),
     ]
@@ -197,6 +199,7 @@ def test_a_bad_line_is_a_problem_and_the_others_survive() -> None:
         "data.price_detail[4]",
         "data.price_detail[5].unit_price",
         "data.price_detail[6].date_ordered",
+        "data.price_detail[7].date_ordered",
     ]
 
 

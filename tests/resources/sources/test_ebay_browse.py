@@ -98,11 +98,14 @@ def test_an_auction_is_asked_at_its_current_bid(query: ItemQuery) -> None:
 def test_one_bad_listing_is_a_problem_and_the_others_survive(query: ItemQuery) -> None:
     bad = summary(3, price={"value": "abc", "currency": "USD"})
     no_date = summary(4, itemCreationDate="yesterday")
-    answer = SOURCE.parse(query, answered(page(summary(0), summary(1), summary(2), bad, no_date)))
-    assert [e.source_listing_id for e in answer.listings] == [f"v1|{n}|0" for n in (0, 1, 2, 4)]
+    early = summary(5, itemCreationDate="0001-01-01T00:00:00+05:00")
+    others = (summary(0), summary(1), summary(2))
+    answer = SOURCE.parse(query, answered(page(*others, bad, no_date, early)))
+    assert [e.source_listing_id for e in answer.listings] == [f"v1|{n}|0" for n in (0, 1, 2, 4, 5)]
     assert answer.problems[0] == "itemSummaries[3].price.value: not a number: 'abc'"
     assert answer.problems[1].startswith("itemSummaries[4].itemCreationDate: ")
-    assert len(answer.problems) == 2
+    assert answer.problems[2].startswith("itemSummaries[5].itemCreationDate: ")
+    assert len(answer.problems) == 3
 
 
 def test_no_listings_and_warnings(query: ItemQuery) -> None:

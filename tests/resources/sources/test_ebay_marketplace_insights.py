@@ -88,7 +88,9 @@ def test_how_it_sold(
     assert (listing.listing_type, listing.bids) == (kind, bids)
 
 
-@pytest.mark.parametrize("date", [None, "yesterday", "2026-03-07T12:04:38"])
+@pytest.mark.parametrize(
+    "date", [None, "yesterday", "2026-03-07T12:04:38", "9999-12-31T23:59:59-05:00"]
+)
 def test_a_sale_without_a_date_is_undated(query: ItemQuery, date: str | None) -> None:
     answer = SOURCE.parse(query, answered(page(sales(lastSoldDate=date))))
     assert answer.listings[0].sold_at is None

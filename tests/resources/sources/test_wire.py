@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import ClassVar
 
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resources.sources import wire
-from resources.sources.wire import Amount, Count, CurrencyCode, Text, Wire
+from resources.sources.wire import Amount, Count, CurrencyCode, Moment, Text, Wire
 
 
 class Priced(Wire):
@@ -16,6 +17,7 @@ class Priced(Wire):
     currency: CurrencyCode = "USD"
     pages: Count | None = None
     note: Text = ""
+    sold: Moment | None = None
 
 
 @given(st.decimals(0, 999_999, places=2))
@@ -41,6 +43,22 @@ def test_a_bad_field_that_is_not_essential_loses_only_itself() -> None:
     assert problems == [
         "pages: input should be a valid integer, unable to parse string as an integer: 'many'"
     ]
+
+
+def test_a_moment_is_in_utc() -> None:
+    part = Priced.read({"price": 1, "sold": "2026-03-07T02:04:38+05:00"}, "", [])
+    assert part is not None
+    assert part.sold == datetime(2026, 3, 6, 21, 4, 38, tzinfo=UTC)
+    assert part.sold.tzinfo == UTC
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"])
+def test_a_moment_that_utc_has_no_year_for_is_a_problem(text: str) -> None:
+    problems: list[str] = []
+    part = Priced.read({"price": 1, "sold": text}, "items[3]", problems)
+    assert part is not None
+    assert part.sold is None
+    assert problems == [f"items[3].sold: not within the years 1 to 9999 in UTC: '{text}'"]
 
 
 def test_null_is_silence() -> None:
