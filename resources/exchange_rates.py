@@ -49,8 +49,8 @@ MAX_BYTES = 64 * 1024 * 1024
 history has 2 MB."""
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
-_NUMBER = re.compile(r"\d{1,12}(\.\d{1,40})?")
-_LEAST = Decimal("1e-12")
+_NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,40})?")
+_LEAST, _LIMIT = Decimal("1e-12"), Decimal("1e12")
 _QUOTES = pa.schema(
     [
         ("day", pa.date32()),
@@ -110,21 +110,33 @@ def _to_usd(quotes: pa.Table, source: str) -> pa.Table:
         ).fetchall()
         if twice:
             raise UnreadableRates(f"two different rates of {twice[0][1]} on {twice[0][0]}")
-        table = duck.sql(
+        duck.execute(
             """
+            CREATE TEMP TABLE crossed AS
             WITH units AS (
                 SELECT DISTINCT day, base, quote AS currency,
                     CAST(rate * 1000000000000 AS HUGEINT) AS units FROM quotes
                 UNION
                 SELECT DISTINCT day, base, base, CAST(1000000000000 AS HUGEINT) FROM quotes
-            ),
-            crossed AS (
-                SELECT u.day, u.currency,
-                    (200000000 * usd.units + u.units) // (2 * u.units) AS eighths
-                FROM units u JOIN units usd
-                    ON usd.day = u.day AND usd.base = u.base AND usd.currency = 'USD'
-                WHERE u.currency <> 'USD'
             )
+            SELECT u.day, u.currency,
+                (200000000 * usd.units + u.units) // (2 * u.units) AS eighths
+            FROM units u JOIN units usd
+                ON usd.day = u.day AND usd.base = u.base AND usd.currency = 'USD'
+            WHERE u.currency <> 'USD'
+            """
+        )
+        beyond = duck.sql(
+            "SELECT currency, day FROM crossed WHERE eighths >= 1000000000000000000 "
+            "ORDER BY day, currency LIMIT 1"
+        ).fetchall()
+        if beyond:
+            raise UnreadableRates(
+                f"{beyond[0][0]} on {beyond[0][1]}: one would cost over 10,000,000,000 USD, which "
+                "no currency does"
+            )
+        table = duck.sql(
+            """
             SELECT day, currency,
                 CAST(eighths AS DECIMAL(18, 0)) * 0.00000001::DECIMAL(9, 8) AS usd_per_unit,
                 $source AS source
@@ -147,23 +159,30 @@ def _table(quotes: Iterator[Quote]) -> pa.Table:
     return pa.table(columns, schema=_QUOTES)
 
 
-def _rate(text: object, where: str) -> Decimal:
-    """Return a rate above 0, rounded to twelve decimals."""
+def _rate(text: object, where: str, amount: Decimal = Decimal(1)) -> Decimal:
+    """Return what one costs where an amount costs so much: above 0, rounded to twelve decimals."""
     # A JSON number such as 1e-05 is written out.
     plain = f"{text:f}" if isinstance(text, Decimal) and text.is_finite() else str(text)
     if isinstance(text, bool) or not _NUMBER.fullmatch(plain):
         raise UnreadableRates(f"{where}: not a rate: {shown(text)}")
-    rate = Decimal(plain).quantize(_LEAST)
+    # Beyond the limit a Decimal has no digits left for twelve decimals.
+    rate = min(Decimal(plain) / amount, _LIMIT).quantize(_LEAST)
     if not rate:
         raise UnreadableRates(f"{where}: a rate of zero: {shown(text)}")
+    if rate == _LIMIT:
+        raise UnreadableRates(f"{where}: too large a rate: {shown(text)}")
     return rate
 
 
 def _day(text: object, where: str) -> date:
+    """Return the day of YYYY-MM-DD; ISO 8601's other forms, such as 2026-W47-5, are none."""
     try:
-        return date.fromisoformat(str(text))
+        day = date.fromisoformat(str(text))
     except ValueError:
-        raise UnreadableRates(f"{where}: not a day: {shown(text)}") from None
+        day = None
+    if day is None or day.isoformat() != text:
+        raise UnreadableRates(f"{where}: not a day: {shown(text)}")
+    return day
 
 
 def _code(text: object, where: str) -> str:
@@ -229,9 +248,10 @@ def _ecb_csv(body: bytes) -> pa.Table:
         wrong = duck.sql(
             """
             SELECT day, currency, value FROM long
-            WHERE TRY_CAST(day AS DATE) IS NULL OR length(day) <> 10
+            WHERE strftime(TRY_CAST(day AS DATE), '%Y-%m-%d') IS DISTINCT FROM day
+                OR day < '0001'
                 OR NOT regexp_full_match(value, $number)
-                OR TRY_CAST(value AS DECIMAL(24, 12)) = 0
+                OR coalesce(TRY_CAST(value AS DECIMAL(24, 12)), 0) = 0
             ORDER BY ALL LIMIT 1
             """,
             params={"number": _NUMBER.pattern},
@@ -294,7 +314,7 @@ def _frankfurter(body: bytes) -> Iterator[Quote]:
     base = _code(document.get("base"), "base")
     amount = _rate(document.get("amount", 1), "amount")
     rates = document["rates"]
-    days = rates if "date" not in document else {document["date"]: rates}
+    days = rates if "date" not in document else {str(document["date"]): rates}
     if not isinstance(days, dict):
         raise UnreadableRates(f"rates: not an object: {shown(days)}")
     for text, quotes in days.items():
@@ -303,8 +323,7 @@ def _frankfurter(body: bytes) -> Iterator[Quote]:
             raise UnreadableRates(f"rates of {day}: not an object: {shown(quotes)}")
         for quote, rate in quotes.items():
             where = f"rates of {day}"
-            value = _rate(rate, f"{where}: {_code(quote, where)}") / amount
-            yield day, base, quote, value.quantize(_LEAST)
+            yield day, base, quote, _rate(rate, f"{where}: {_code(quote, where)}", amount)
 
 
 def _frankfurter_quote(record: object, where: str) -> Iterator[Quote]:
