@@ -1,5 +1,7 @@
 """`pricing sales`: which observations are one sale seen twice, and taking that back."""
 
+import shlex
+
 import click
 
 from pricing_assets.core.categories import CATEGORIES
@@ -47,10 +49,10 @@ def merged(code: str, category: str | None) -> None:
             f"{merge.first_listing_id} (since {merge.decided_at:%Y-%m-%d %H:%M} UTC)"
         )
     if found:
-        click.echo(
-            f"Two sales after all? pricing sales unmerge {code} {found[0].source} "
-            f"{found[0].source_listing_id} --reason 'two copies'"
-        )
+        said = (code, "--category", category) if category else (code,)
+        names = (found[0].source, found[0].source_listing_id, "--reason", "two copies")
+        command = shlex.join(("pricing", "sales", "unmerge", *said, *names))
+        click.echo(f"Two sales after all? {command}")
 
 
 @sales.command(name="unmerge")
