@@ -7,7 +7,7 @@ what a code names is `core.codes`, where the rows go is `store.sales`.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from pricing_assets.core.licences import FILES
@@ -122,9 +122,10 @@ def _columns(columns: object) -> dict[str, str]:
 def _date_format(text: object) -> str | None:
     if text is None:
         return None
-    day = datetime(2021, 6, 8)  # noqa: DTZ001 (only to try the format)
+    day = datetime(2021, 6, 8, tzinfo=UTC)
     try:
-        read = datetime.strptime(day.strftime(str(text)), str(text))  # noqa: DTZ007
+        # Without an offset in the format it is UTC, as in the rows.
+        read = datetime.strptime(day.strftime(str(text)), str(text)).replace(tzinfo=UTC)
     except ValueError:
         read = None
     if read != day:
@@ -169,7 +170,8 @@ def judge_sql(mapping: SaleMapping, rows: str, codes: str, now: str) -> str:
     sold_at = (
         "try_cast(sold_date AS TIMESTAMPTZ)"
         if mapping.sold_date_format is None
-        else f"try_strptime(sold_date, {_text(mapping.sold_date_format)}) AT TIME ZONE 'UTC'"
+        # Without an offset in the format it gives a TIMESTAMP, which the cast takes for UTC.
+        else f"CAST(try_strptime(sold_date, {_text(mapping.sold_date_format)}) AS TIMESTAMPTZ)"
     )
     currency = f"coalesce(nullif(upper(currency), ''), {_text(mapping.currency or '')})"
     sold_date_is_bad = (

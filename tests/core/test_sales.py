@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -93,6 +94,22 @@ def test_a_date_is_read_by_its_format() -> None:
     assert judged(mapping, **{**GOOD, "sold_date": "2021-06-08"})["reason"] == "sold_date"
 
 
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("%Y-%m-%dT%H:%M:%S%z", "2021-06-08T01:30:00+05:00"),
+        ("%d/%m/%Y %H:%M %z", "07/06/2021 13:30 -0700"),
+        ("%d %b %Y %H:%M %Z", "07 Jun 2021 20:30 UTC"),
+        ("%d/%m/%Y %H:%M", "07/06/2021 20:30"),
+    ],
+)
+def test_a_date_is_in_utc_where_it_tells_no_offset(form: str, text: str) -> None:
+    mapping = read_mapping({**MAPPING, "sold_date_format": form})
+    found = judged(mapping, **{**GOOD, "sold_date": text})
+    assert found["reason"] is None
+    assert found["sold_at"] == datetime(2021, 6, 7, 20, 30, tzinfo=UTC)
+
+
 def test_a_file_without_dates_or_ids_is_read() -> None:
     mapping = read_mapping({**MAPPING, "columns": {"code": "c", "price": "p"}})
     one = judged(mapping, code="a", price="9.99")
@@ -114,6 +131,7 @@ def test_a_file_without_dates_or_ids_is_read() -> None:
         ({"columns": {"code": "a", "price": "b", "colour": "c"}}, "columns.colour is unknown"),
         ({"columns": {"code": "a", "price": 3}}, "columns.price is 3"),
         ({"sold_date_format": "%H"}, "does not tell a day"),
+        ({"sold_date_format": "%H:%M%z"}, "does not tell a day"),
         ({"licence": {"train": "maybe"}}, "licence.train"),
         ({"licence": {"keep": True}}, "licence"),
         ({"sorce": "x"}, "'sorce' is unknown"),
