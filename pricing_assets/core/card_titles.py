@@ -111,7 +111,11 @@ _WORD = re.compile(
     r"|[a-z0-9]+(?:-[a-z0-9]+)*"
 )
 _SEASON = re.compile(r"([0-9]{4})-(?:[0-9]{2})?([0-9]{2})").fullmatch
-_CODE = re.compile(r"(?=[a-z-]*[0-9])[a-z0-9]{1,6}-(?:[a-z]{0,3}[0-9]{1,4}|[a-z]{1,4})").fullmatch
+# Of letters and a year it is no code, but a name that a hyphen ties to the year: 'OHTANI-2024'.
+_CODE = re.compile(
+    r"(?=[a-z-]*[0-9])(?![a-z]+-(?:19|20)[0-9]{2})"
+    r"[a-z0-9]{1,6}-(?:[a-z]{0,3}[0-9]{1,4}|[a-z]{1,4})"
+).fullmatch
 _LETTERS = re.compile(r"[a-z]+").fullmatch
 
 

@@ -126,6 +126,10 @@ def test_a_title_is_taken_apart(title: str, expected: CardTitle, identifier: str
             "2020 Bowman Chrome J.J. Wetherholt #BCP-7 X-Fractor",
             "2020 Topps Bowman Chrome JJ Wetherholt XFractor #BCP-7",
         ],
+        [
+            "SHOHEI OHTANI-2024 Topps Chrome All-Etch #CAE1 Dodgers PSA 10",
+            "2024 Topps Chrome All-Etch Shohei Ohtani #CAE-1",
+        ],
     ],
 )
 def test_sellers_ways_of_writing_a_card_are_one_identifier(titles: list[str]) -> None:
@@ -161,6 +165,9 @@ def test_what_sells_apart_has_an_identifier_each(one: str, other: str) -> None:
         ("1983 Topps Tony Gwynn Beckett #14131992", "", None),
         ("1983 Topps Tony Gwynn PSA 8 POP 12", "", None),
         ("Topps Superfractor Judge 1/1", "", 1),
+        ("2024 Topps Ohtani US-1", "us-1", None),
+        ("2024 Topps Ohtani T91-2000", "t91-2000", None),
+        ("Topps Judge-1999", "", None),
     ],
 )
 def test_card_numbers_and_print_runs_are_told_apart(
