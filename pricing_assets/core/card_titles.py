@@ -208,6 +208,17 @@ _MAY_BE_NAMES = frozenset(("ace", "tag", "isa", "mnt", "scd", "beckett"))
 _GRADE = re.compile(r"(?:[1-9](?:\.[05])?|10(?:\.0)?)").fullmatch
 
 
+def in_vocabulary(text: str) -> bool:
+    """Whether every word of a text is vocabulary, so that in a title none is taken for a name."""
+    words = words_of(plain(text))
+    place = 0
+    while place < len(words):
+        if (found := _PHRASES.at(words, place)) is None:
+            return False
+        place += found[0]
+    return True
+
+
 def read_card_words(words: list[str]) -> CardTitle:
     """Take the words of a title apart, as `words_of` gives them; see `read_card_title`."""
     grader, grade, qualifier, used = _graded(words)

@@ -9,9 +9,10 @@ Everything is judged and joined in DuckDB, all rows at once. Reading the files i
 `resources.catalogue_files`, where the items go is `store.catalogue`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from pricing_assets.core.categories import card, minifigure
 from pricing_assets.core.licences import FILES
 
 REASONS: Mapping[str, str] = {
@@ -139,6 +140,7 @@ class Catalogue:
         tables: The tables they come from; the first has a row for each.
         items: SQL giving file, line, code (what names the item) and a column for each field of the
             category that the catalogue knows, null where it does not.
+        natural_key: Of the item that a code names; None where it names none.
         licence: What its content may be used for, as a source's licence has it.
     """
 
@@ -146,6 +148,7 @@ class Catalogue:
     category: str
     tables: tuple[str, ...]
     items: str
+    natural_key: Callable[[str], str | None]
     licence: Mapping[str, object]
 
 
@@ -195,6 +198,7 @@ CATALOGUES = (
             nullif(img_url, '') AS image
         FROM figures f LEFT JOIN first_years USING (fig_num) LEFT JOIN main_themes USING (fig_num)
         """,
+        minifigure.natural_key,
         _FREE,
     ),
     Catalogue(
@@ -209,6 +213,7 @@ CATALOGUES = (
             nullif(rarity, '') AS rarity, nullif(images_url, '') AS image
         FROM game_cards
         """,
+        card.natural_key,
         _THEIRS,
     ),
     Catalogue(
@@ -217,9 +222,8 @@ CATALOGUES = (
         ("cards",),
         """
         SELECT file, line,
-            rtrim(concat_ws('|', left(year, 4), set_name,
-                regexp_replace(number, '^#|-|/.*$', '', 'g'), player_or_character,
-                parallel, print_run), '|') AS code,
+            concat_ws('|', left(year, 4), set_name, number, player_or_character, parallel,
+                print_run) AS code,
             coalesce(nullif(name, ''), nullif(player_or_character, '')) AS name,
             nullif(player_or_character, '') AS player_or_character, set_name,
             try_cast(left(year, 4) AS INTEGER) AS year, nullif(number, '') AS number,
@@ -228,6 +232,7 @@ CATALOGUES = (
             nullif(language, '') AS language, nullif(image, '') AS image
         FROM cards
         """,
+        card.key_of_parts,
         _THEIRS,
     ),
 )

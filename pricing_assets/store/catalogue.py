@@ -149,7 +149,7 @@ def _describe(duck: duckdb.DuckDBPyConnection, catalogue: Catalogue) -> None:
     category = CATEGORIES[catalogue.category]
     duck.execute(f"CREATE OR REPLACE TABLE named AS {catalogue.items}")
     codes = duck.sql("SELECT DISTINCT code FROM named").to_arrow_table()["code"].to_pylist()
-    keys = [category.natural_key(code) for code in codes]
+    keys = [catalogue.natural_key(code) for code in codes]
     duck.register(
         "keys",
         pa.table(

@@ -10,6 +10,7 @@ from pricing_assets.core import card_words
 from pricing_assets.core.card_titles import (
     CardTitle,
     card_identifier,
+    in_vocabulary,
     plain_number,
     read_card_title,
 )
@@ -250,6 +251,17 @@ def test_a_number_is_compared_without_its_total_and_hyphens() -> None:
     assert plain_number("004/102") == plain_number("4")
     assert plain_number("") == ""
     assert plain_number("0") == "0"
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        *(("", True), ("Topps Series 2", True), ("GOLD Refractor", True), ("1st Edition", True)),
+        *(("Goudey", False), ("Topps & Co", False), ("Topps T206", False), ("2023 Topps", False)),
+    ],
+)
+def test_a_text_is_in_the_vocabulary_when_all_its_words_are(text: str, known: bool) -> None:
+    assert in_vocabulary(text) is known
 
 
 def test_every_word_has_one_meaning() -> None:

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from pricing_assets.core.items import item_id
+from pricing_assets.core.readings import read_item
 from pricing_assets.schema import tables as t
 from pricing_assets.schema.migrate import upgrade
 from pricing_assets.store.catalogue import CatalogueCount, FileCount, Loaded, load_catalogue
@@ -178,6 +179,32 @@ def test_cards_of_both_kinds(database: Database, tmp_path: Path) -> None:
     salas = own[keys["2023|bowman chrome|bcp50|ethan salas|refractor|499"]]
     assert (salas["parallel"], salas["print_run"]) == ("Refractor", 499)
     assert salas["player_or_character"] == "Ethan Salas"
+
+
+def test_a_card_has_the_key_of_its_title(database: Database, tmp_path: Path) -> None:
+    path = tmp_path / "cards.csv"
+    path.write_text(
+        "year,set_name,number,player_or_character,parallel,print_run\n"
+        "1989,Upper Deck,1,Ken Griffey Jr.,,\n"
+        "2023-24,Hoops,#CAE-1,Luka Dončić,,\n"
+        "2023,Topps,11,Ohtani-Judge,Gold Refractor,050\n"
+        "2023,Topps & Co,5,,,\n"
+        "2023,Topps,,?,,\n",
+        encoding="utf-8",
+    )
+    loaded = load(database, path)
+    assert [(r.line, r.key, r.reason) for r in loaded.rejected] == [(6, "2023|Topps||?||", "key")]
+    assert {r["natural_key"] for r in rows(database, t.items)} == {
+        "1989|upper deck|1|ken griffey jr",
+        "2023|panini hoops|cae1|luka doncic",
+        "2023|topps|11|ohtani judge|gold|50",
+        "2023|topps co|5|",
+    }
+    griffey = row(database, t.cards, t.cards.c.year == 1989)
+    assert griffey.player_or_character == "Ken Griffey Jr."
+    assert read_item("1989 Upper Deck Ken Griffey Jr. #1", "card").natural_key in {
+        r["natural_key"] for r in rows(database, t.items) if r["id"] == griffey.item_id
+    }
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,13 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from pricing_assets.core.card_titles import read_card_title, set_as_sold
+from pricing_assets.core.card_titles import (
+    CardTitle,
+    in_vocabulary,
+    plain_number,
+    read_card_title,
+    set_as_sold,
+)
 from pricing_assets.core.categories.base import Category, Field
 from pricing_assets.core.title_words import plain, plain_words
 
@@ -64,8 +70,48 @@ def key_of_title(title: str) -> str | None:
 
     A name alone, without year or set, names too many cards.
     """
-    read = read_card_title(title)
+    return _key_of(read_card_title(title))
+
+
+def _key_of(read: CardTitle) -> str | None:
     return natural_key(read.identifier) if read.year or read.set_name else None
+
+
+def key_of_parts(parts: str) -> str | None:
+    """Return the identifier of the card whose parts a catalogue has, as its title gives it.
+
+    A set or parallel that no vocabulary has, such as Goudey, would be taken for a part of the
+    name, or lost: then it is the parts' plain words.
+
+    Args:
+        parts: Year, set, number, player or character, parallel and print run as they are
+            written, between bars: ``1989|Upper Deck|#1|Ken Griffey Jr.||``.
+    """
+    if parts.count("|") != 5:
+        return None
+    year, set_name, number, player, parallel, copies = parts.split("|")
+    number = plain_number("".join(plain_words(plain(number.partition("/")[0]))))
+    run = (int(copies) or None) if copies.isdecimal() else None
+    signed, limited = f"#{number}" if number else "", f"/{run}" if run else ""
+    read = read_card_title(f"{year} {set_name} {player} {signed} {parallel} {limited}")
+    agrees = (read.year, plain_number(read.number), read.print_run) == (year, number, run)
+    if agrees and in_vocabulary(set_name) and in_vocabulary(parallel) and (key := _key_of(read)):
+        return key
+    return _key_of(
+        CardTitle(
+            year=year,
+            set_name=" ".join(plain_words(plain(set_name))),
+            number=number,
+            player=_names(player),
+            parallel=_names(parallel),
+            print_run=run,
+        )
+    )
+
+
+def _names(text: str) -> str:
+    """Return the words of letters alone, in plain letters."""
+    return " ".join(word for word in plain_words(plain(text)) if word.isalpha())
 
 
 def key_fields(key: str) -> Mapping[str, str | int]:
