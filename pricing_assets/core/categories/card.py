@@ -136,10 +136,8 @@ def base_key(key: str) -> str | None:
 
     Of ``2023|bowman chrome|bcp50|ethan salas|refractor|499`` that is its first four fields.
     """
-    fields = key_fields(key)
-    if "parallel" not in fields and "print_run" not in fields:
-        return None
-    return natural_key("|".join(key.split("|")[:4]))
+    fields = key.split("|")
+    return natural_key("|".join(fields[:4])) if any(fields[4:]) else None
 
 
 def search_words(key: str, fields: Mapping[str, Any]) -> str:
