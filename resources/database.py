@@ -168,8 +168,8 @@ class Database:
                 "PRICING_DATABASE_URL is not a URL; use sqlite:///path or "
                 "postgresql://user@host/name."
             ) from None
-        backend = parsed.get_backend_name().replace("postgres", "postgresql", 1)
-        if backend.startswith("postgresql"):
+        backend = parsed.get_backend_name()
+        if backend in ("postgresql", "postgres"):
             parsed = parsed.set(drivername="postgresql+psycopg2")
             self.engine = sa.create_engine(parsed, pool_pre_ping=True)
             self._arrow_pool = _arrow_pool(parsed)

@@ -493,9 +493,11 @@ def test_its_directory_is_made(tmp_path: Path) -> None:
     assert path.is_file()
 
 
-def test_another_kind_of_database_is_refused() -> None:
-    with pytest.raises(DatabaseUnavailable, match="sqlite:///path or postgresql://"):
-        Database("mysql://user:secret@host/name")
+@pytest.mark.parametrize("backend", ["mysql", "postgresq", "postgresqlx", "postgres2"])
+def test_another_kind_of_database_is_refused(backend: str) -> None:
+    with pytest.raises(DatabaseUnavailable, match="sqlite:///path or postgresql://") as refusal:
+        Database(f"{backend}://user:secret@host/name")
+    assert f"the database {backend!r}" in str(refusal.value)
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg2"])
