@@ -28,6 +28,7 @@ import httpx
 
 from pricing_assets.core.answers import Answer, FetchResult, ItemQuery
 from resources.sources.base import (
+    CircuitOpen,
     Outage,
     PermanentError,
     RetryableError,
@@ -335,6 +336,7 @@ class SourceClient:
             SourceError: There is no answer.
         """
         unreadable = 0
+        failed: SourceError | None = None
         for attempt in itertools.count(1):
             try:
                 if lane.closed is not None:
@@ -343,6 +345,11 @@ class SourceClient:
                 # The connection comes before the turn: waiting for one would send late.
                 async with lane.connections:
                     return await self._attempt(lane, query, record, attempt)
+            except CircuitOpen:
+                if failed is None:
+                    raise
+                # A request was sent: a person wants to know what came of it.
+                break
             except SourceError as failure:
                 if failure.closes_source:
                     lane.closed = str(failure)
@@ -356,8 +363,9 @@ class SourceClient:
                     raise
                 # Its frames have the response, and the one that raised it has it in turn.
                 failure.__traceback__ = None
+                failed = failure
                 await self._pause(lane, failure, attempt)
-        raise AssertionError("unreachable")
+        raise failed or AssertionError("unreachable")
 
     async def _pause(self, lane: _Lane, failure: SourceError, attempt: int) -> None:
         """Wait before the next attempt: as long as the source says, else longer every time.
@@ -396,7 +404,6 @@ class SourceClient:
         request = lane.source.request(query, self._credentials)
         for name, value in self._headers.items():
             request.headers.setdefault(name, value)
-        record.status = record.response = None
         try:
             async with asyncio.timeout(None) as deadline:
 
@@ -416,7 +423,9 @@ class SourceClient:
                         await trial.abandon()
                         raise PermanentError(lane.closed)
                     await trial.confirm()
-                    record.attempts = attempt
+                    if record.attempts != attempt:
+                        record.status = record.response = None
+                        record.attempts = attempt
                     record.requested_at = self._now()
                     record.started = time.perf_counter()
                     total = lane.source.total_timeout

@@ -16,6 +16,7 @@ from pricing_assets.assets.asking import AskSummary, ask_open
 from pricing_assets.assets.raw_scans import take_inbox
 from pricing_assets.schema import tables as t
 from pricing_assets.store.answers import commit_replies
+from pricing_assets.store.circuits import troubles
 from pricing_assets.store.decisions import decide
 from pricing_assets.store.queue import count_open_asks, release_leases, take_asks
 from pricing_assets.store.sessions import running_sessions
@@ -159,6 +160,9 @@ def test_a_source_that_stays_away_is_left_in_peace_and_its_questions_open(
     states = {status.source: status for status in read_circuits(platform.settings.limits)}
     for source in summary.postponed:
         assert states[source].state == "open"
+    shown = troubles(decided, platform.settings.limits, "sandbox:")
+    assert {trouble.status.source for trouble in shown} == set(summary.postponed)
+    assert all("could not be reached" in trouble.reason for trouble in shown)
 
     # The next run finds the circuit open and costs the source nothing.
     start = before(platform)

@@ -224,6 +224,15 @@ def test_while_open_questions_are_answered_at_once_and_cost_nothing(tmp_path: Pa
     assert (status.source, status.state) == ("sandbox:searchapi_ebay_sold", "open")
 
 
+def test_a_question_whose_retries_it_stops_tells_what_its_request_came_to(tmp_path: Path) -> None:
+    replies, _ = ask(Failing(503), tmp_path)
+    sent = [reply for reply in replies if not reply.postponed]
+    assert min(reply.attempts for reply in sent) < 4
+    for reply in sent:
+        assert (reply.status, reply.body) == (503, b"the cat is on the keyboard")
+        assert "answered 503" in (reply.error or "")
+
+
 def test_an_end_from_before_the_machine_was_started_anew_holds_nothing_back() -> None:
     limits = SharedLimits()
     run(fail(limits, FAILURES_TO_OPEN))
