@@ -3,8 +3,8 @@
 Here: formats, encodings, columns, line numbers, and what makes a file unreadable.
 Not here: what a single code means (`core.readings`), where the rows go (the intake).
 
-`python -m resources.scan_files FILE ROWS` writes batches of so many rows to its output as an Arrow
-stream: a large file is read in a process of its own while its rows are stored.
+`python -m resources.scan_files FILE ROWS [CATEGORY]` writes batches of so many rows to its output
+as an Arrow stream: a large file is read in a process of its own while its rows are stored.
 """
 
 import codecs
@@ -70,6 +70,7 @@ COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
         *("barcode", "barcodes", "barcodenumber"),
     ),
     "code": ("code", "codes", "scan", "scannedcode"),
+    "title": ("title",),
     "category": ("category", "itemcategory"),
     "time": ("scannedat", "scannedon", "scantime", "scandate", "timestamp", "datetime"),
 }
@@ -77,6 +78,8 @@ COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
 
 Codes are tried in the order of the roles here, then of the columns: one internal number
 in eleven passes for an ISBN that lost its zeros, so a column named for ISBNs goes first.
+A title is a code only where no column of codes is named and the category is said: it names a
+card, but no book.
 """
 
 _UNREAD_TIME = "The time of its scan could not be read; write it like 2026-10-31T12:00:00+00:00."
@@ -134,7 +137,9 @@ class _Judged(NamedTuple):
     note: str
 
 
-def read_scans(path: Path, batch_rows: int = 50_000) -> Iterator[pa.RecordBatch]:
+def read_scans(
+    path: Path, batch_rows: int = 50_000, category: str | None = None
+) -> Iterator[pa.RecordBatch]:
     """Read a file of scans: every data row comes back once, accepted or with a reason.
 
     Reads delimited text (comma, semicolon, tab or bar; with or without a header), one
@@ -149,6 +154,7 @@ def read_scans(path: Path, batch_rows: int = 50_000) -> Iterator[pa.RecordBatch]
     Args:
         path: The file.
         batch_rows: Most rows in a batch.
+        category: Of the rows that do not say it themselves, where whoever brings the file does.
 
     Yields:
         Batches of `SCAN_SCHEMA`. `line` is the physical line a row starts at, from 1.
@@ -160,14 +166,17 @@ def read_scans(path: Path, batch_rows: int = 50_000) -> Iterator[pa.RecordBatch]
     if batch_rows < 1:
         raise ValueError(f"batch_rows is {batch_rows}; a batch has at least one row")
     if path.is_file() and path.stat().st_size >= LARGE_FILE_BYTES:
-        yield from read_beside(path, batch_rows)
+        yield from read_beside(path, batch_rows, category)
     else:
-        yield from _read(path, batch_rows)
+        yield from _read(path, batch_rows, category)
 
 
-def read_beside(path: Path, batch_rows: int) -> Iterator[pa.RecordBatch]:
+def read_beside(
+    path: Path, batch_rows: int, category: str | None = None
+) -> Iterator[pa.RecordBatch]:
     """Do what `read_scans` does in a process of its own, which reads ahead of the caller."""
     command = [sys.executable, "-m", "resources.scan_files", str(path.absolute()), str(batch_rows)]
+    command += [category] if category else []
     with (
         tempfile.TemporaryFile() as said,
         subprocess.Popen(  # noqa: S603 - our own interpreter and module
@@ -193,7 +202,7 @@ def read_beside(path: Path, batch_rows: int) -> Iterator[pa.RecordBatch]:
             raise RuntimeError(f"reading {path.name} ended with code {ended}: {message[-2000:]}")
 
 
-def _read(path: Path, batch_rows: int) -> Iterator[pa.RecordBatch]:
+def _read(path: Path, batch_rows: int, category: str | None) -> Iterator[pa.RecordBatch]:
     try:
         if not path.is_file():
             what = "is not a regular file" if path.exists() else "does not exist"
@@ -201,7 +210,7 @@ def _read(path: Path, batch_rows: int) -> Iterator[pa.RecordBatch]:
         with path.open("rb") as raw:
             zipped = raw.peek(2)[:2] == b"\x1f\x8b"
             stream = cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) if zipped else raw
-            records = _records(path.name, _lines(_text(path.name, stream)))
+            records = _records(path.name, _lines(_text(path.name, stream)), category)
             while rows := list(islice(records, batch_rows)):
                 yield _batch(rows)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -251,10 +260,18 @@ def _refuse_binary(name: str, head: bytes) -> None:
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return
     control = len(re.findall(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]", head))
-    if control * 10 > len(head):
-        raise UnreadableFile(
-            f"{name} is not text that can be read. Export it as CSV or text in UTF-8."
-        )
+    # Scanners put some around codes that are ASCII. Of compressed bytes a tenth are some, and
+    # they are no UTF-8; text of Windows is not either, and has none.
+    if control * (10 if _is_utf8(head) else 50) > len(head):
+        raise UnreadableFile(f"{name} is no text file. Export it as CSV or text in UTF-8.")
+
+
+def _is_utf8(head: bytes) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")("strict").decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _lines(chunks: Iterable[str]) -> Iterator[str]:
@@ -272,8 +289,12 @@ def _lines(chunks: Iterable[str]) -> Iterator[str]:
 # --- lines to records -------------------------------------------------------------------
 
 
-def _records(name: str, lines: Iterator[str]) -> Iterator[_Record]:
-    """Find out the format and read the rows in it."""
+def _records(name: str, lines: Iterator[str], given: str | None) -> Iterator[_Record]:
+    """Find out the format and read the rows in it.
+
+    Args:
+        given: The category of the rows that do not say it themselves.
+    """
     sample = list(islice(lines, _SAMPLE_LINES))
     first = next((line.strip() for line in sample if line.strip()), None)
     if first is None:
@@ -285,14 +306,14 @@ def _records(name: str, lines: Iterator[str]) -> Iterator[_Record]:
             raise UnreadableFile(
                 f"{name} is one JSON array. Write one object a line (jq -c '.[]' does it)."
             )
-        yield from _json_rows(lines, dump=False)
+        yield from _json_rows(lines, given, dump=False)
     elif first.startswith("/type/") and "\t" in first:
-        yield from _json_rows(lines, dump=True)
+        yield from _json_rows(lines, given, dump=True)
     else:
-        yield from _delimited(name, suffix, sample, lines)
+        yield from _delimited(name, suffix, sample, lines, given)
 
 
-def _json_rows(lines: Iterator[str], *, dump: bool) -> Iterator[_Record]:
+def _json_rows(lines: Iterator[str], given: str | None, *, dump: bool) -> Iterator[_Record]:
     """Rows of JSON lines, or of a dump: type, key, revision, time, JSON, tabs between.
 
     The dump's format: https://openlibrary.org/developers/dumps
@@ -318,12 +339,12 @@ def _json_rows(lines: Iterator[str], *, dump: bool) -> Iterator[_Record]:
         except RecursionError:
             yield _Record(number, (line,), fault="bad_json", detail="nested too deeply")
         else:
-            yield _from_json(number, line, value)
+            yield _from_json(number, line, value, given)
 
 
-def _from_json(number: int, line: str, value: object) -> _Record:
+def _from_json(number: int, line: str, value: object, given: str | None) -> _Record:
     if isinstance(value, str):
-        return _Record(number, (value,))
+        return _Record(number, (value,), category=given)
     fields = value if isinstance(value, dict) else {}
     roles = {name: _role(name) for name in fields}
     found = [fields[name] for role in _CODE_ROLES for name in fields if roles[name] == role]
@@ -331,25 +352,33 @@ def _from_json(number: int, line: str, value: object) -> _Record:
     scanned_at = next((time for time in times if isinstance(time, str)), "")
     said = (fields[name] for name in fields if roles[name] == "category")
     named = next((name for name in said if isinstance(name, str)), "")
-    category = _category(named, roles.values())
+    category = _category(named, roles.values(), given)
+    if not found and _has_titles(category):
+        found = [fields[name] for name in fields if roles[name] == "title"]
     if not found:
-        known = ", ".join(COLUMN_NAMES["isbn"][:3])
+        known = ", ".join((*COLUMN_NAMES["isbn"][:3], "code"))
         return _Record(number, (line,), scanned_at, fault="no_code_field", detail=known)
     flat = chain.from_iterable(field if isinstance(field, list) else [field] for field in found)
     return _Record(number, [c for c in flat if isinstance(c, str)] or ("",), scanned_at, category)
 
 
 def _delimited(
-    name: str, suffix: str, sample: Sequence[str], lines: Iterator[str]
+    name: str,
+    suffix: str,
+    sample: Sequence[str],
+    lines: Iterator[str],
+    given: str | None,
 ) -> Iterator[_Record]:
-    layout = _layout(sample)
+    layout = _layout(sample, given)
     if layout is None:
         widths = {len(row) for d in _DELIMITERS for _, row in _rows(iter(sample), d)}
         if suffix != ".txt" and widths != {1}:
             names = ", ".join(COLUMN_NAMES["isbn"][:3])
             raise UnreadableFile(
                 f"{name} has no column of codes: none is named {names}, ean, barcode or code, "
-                "and none reads as ISBNs. Name the column in the first line."
+                "and none reads as ISBNs. Name the column in the first line, as in 'isbn,price', "
+                "or for cards that have only titles 'title,category' with card in every row, or "
+                "'title' and --category card."
             )
         layout = _Layout("", has_header=False, code_columns=(0,))
     rows = _rows(lines, layout.delimiter)
@@ -366,7 +395,7 @@ def _delimited(
             "" if column is None or column >= width else row[column].strip()
             for column in (layout.time_column, layout.category_column)
         )
-        yield _Record(number, codes, time, _category(named, layout.roles))
+        yield _Record(number, codes, time, _category(named, layout.roles, given))
 
 
 class _Layout(NamedTuple):
@@ -380,16 +409,22 @@ class _Layout(NamedTuple):
     roles: Collection[str | None] = ("code",)
 
 
-def _layout(sample: Sequence[str]) -> _Layout | None:
-    """Find the delimiter and the code columns: by name, else by what reads as codes."""
+def _layout(sample: Sequence[str], given: str | None) -> _Layout | None:
+    """Find the delimiter and the code columns: by name, else by what reads as codes.
+
+    Titles stand for codes where the category of some row is known, and has such items.
+    """
     tables = {d: list(islice(_rows(iter(sample), d), 100)) for d in _DELIMITERS}
     for delimiter, rows in tables.items():
         roles = [_role(field) for field in rows[0][1]]
+        time, category, title = (
+            roles.index(role) if role in roles else None for role in ("time", "category", "title")
+        )
         if codes := [i for wanted in _CODE_ROLES for i, r in enumerate(roles) if r == wanted]:
-            time, category = (
-                roles.index(role) if role in roles else None for role in ("time", "category")
-            )
             return _Layout(delimiter, True, tuple(codes), time, category, frozenset(roles))
+        named = [row[category] for _, row in rows if category is not None and category < len(row)]
+        if title is not None and any(map(_has_titles, [given, *map(_known_category, named)])):
+            return _Layout(delimiter, True, (title,), time, category)
     best, layout = 0.5, None
     for delimiter, rows in tables.items():
         for column in range(min(max(len(row) for _, row in rows), 500)):
@@ -496,13 +531,24 @@ def _best(record: _Record, seen: dict[tuple[str, str | None], _Judged]) -> _Judg
     return cast("_Judged", best)
 
 
-def _category(named: str, roles: Collection[str | None]) -> str | None:
-    """Return the category of a row's codes; None where neither it nor a column's name says."""
+def _category(named: str, roles: Collection[str | None], given: str | None) -> str | None:
+    """Return the category of a row's codes; None where nothing says it.
+
+    The row itself goes before whoever gave the file, and that before a column's name.
+    """
+    known = _known_category(named) or given
+    return known or (None if "code" in roles else "book")
+
+
+def _known_category(named: str) -> str | None:
     # Most files' categories are a shop's own, such as Fiction: those say nothing.
     name = named.strip().lower().removesuffix("s")
-    if name in CATEGORIES:
-        return name
-    return None if "code" in roles else "book"
+    return name if name in CATEGORIES else None
+
+
+def _has_titles(category: str | None) -> bool:
+    """Say whether an item of the category may be named by its title."""
+    return category is not None and category != "book"
 
 
 def _judge(code: str, category: str | None) -> _Judged:
@@ -545,11 +591,11 @@ def _moment(text: str) -> datetime | None:
         return None
 
 
-def main(path: str, batch_rows: str) -> int:
+def main(path: str, batch_rows: str, category: str | None = None) -> int:
     """Write a file's batches to the output; what makes it unreadable, as a sentence, to stderr."""
     try:
         with pa.ipc.new_stream(sys.stdout.buffer, SCAN_SCHEMA) as stream:
-            for batch in _read(Path(path), int(batch_rows)):
+            for batch in _read(Path(path), int(batch_rows), category):
                 stream.write_batch(batch)
                 sys.stdout.buffer.flush()
     except UnreadableFile as error:

@@ -3,8 +3,10 @@ import gzip
 import io
 import json
 import os
+import random
 import signal
 import tracemalloc
+import zlib
 from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -18,6 +20,7 @@ from hypothesis import strategies as st
 
 from pricing_assets.core.codes import MAX_CODE_LENGTH, REASONS, read_code
 from pricing_assets.core.items import item_id
+from pricing_assets.core.readings import read_item
 from resources.scan_files import (
     LARGE_FILE_BYTES,
     LINE_REASONS,
@@ -381,9 +384,13 @@ def test_a_file_without_rows_gives_none(tmp_path: Path, content: bytes) -> None:
         ("scans.xls", b"\xd0\xcf\x11\xe0\xa1\xb1" + bytes(100), "save the sheet as CSV"),
         ("scans.csv", b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "Export it as CSV"),
         ("scans.csv", "isbn\n9780439023481\n".encode("utf-16-le"), "UTF-8"),
+        ("scans.csv", random.Random(0).randbytes(50_000), "is no text file"),  # noqa: S311
+        ("scans.csv", zlib.compress(random.Random(1).randbytes(5_000)), "is no text file"),  # noqa: S311
         ("scans.csv", b"\x28\xb5\x2f\xfd" + bytes(9), "use gzip"),
         ("scans.json", f'["{HUNGER_GAMES}"]'.encode(), "one object a line"),
         ("books.csv", b"title,price\nA book,1.50\nAnother,2.50\n", "Name the column"),
+        ("cards.csv", b"name,price\nA card,1.50\nAnother,2.50\n", "'title,category'"),
+        ("books.csv", b"title,category\nA book,book\nAnother,Fiction\n", "Name the column"),
         ("books.csv", b"1;2767052\n2;2657317\n3;4186511\n4;5107209\n", "Name the column"),
     ],
 )
@@ -551,6 +558,53 @@ def test_a_column_says_of_what_category_a_code_is(tmp_path: Path) -> None:
         ("minifigure", "sw0001"),
         (None, "not_of_category"),
     ]
+    given = pa.Table.from_batches(read_scans(path, category="card")).to_pylist()
+    assert [row["category"] for row in given] == ["card", "card", None, None, "minifigure", None]
     lines = [{"code": "base1-4", "category": "card"}, {"code": "base1-4"}]
     path = _write(tmp_path, "mixed.jsonl", "\n".join(map(json.dumps, lines)))
     assert _told(path) == [(1, "base1-4"), (2, "not_a_code")]
+
+
+SALAS = "2023 Bowman Chrome Ethan Salas #BCP-50"
+TROUT = "2011 Topps Update Mike Trout #US175"
+
+
+def _titled(path: Path, category: str | None = None) -> list[tuple[int, str | None]]:
+    batches = read_scans(path, category=category)
+    rows = pa.Table.from_batches(batches, SCAN_SCHEMA).to_pylist()
+    return [(row["line"], row["natural_key"] or row["reason"]) for row in rows]
+
+
+def test_titles_name_cards_where_no_column_has_codes(tmp_path: Path) -> None:
+    cards = [(2, read_item(SALAS, "card").natural_key), (3, read_item(TROUT, "card").natural_key)]
+    assert all(key for _, key in cards)
+    # The number of a certificate reads as an ISBN that lost its zeros.
+    plain = _write(tmp_path, "cards.csv", f"title;cert\n{SALAS};61120081\n{TROUT};61120081\n")
+    assert _titled(plain, "card") == cards
+    said = f"title,category\n{SALAS},card\n{TROUT},Cards\n{TROUT},\n"
+    assert _titled(_write(tmp_path, "said.csv", said)) == [*cards, (4, "not_a_code")]
+    coded = _write(tmp_path, "coded.csv", f"title,code,category\n{SALAS},base1-4,card\n")
+    assert _titled(coded) == [(2, "base1-4")]
+
+
+def test_a_line_of_json_may_name_a_card_by_its_title(tmp_path: Path) -> None:
+    lines = [{"title": SALAS, "category": "card"}, {"title": TROUT}, {"title": "", "isbn": "x"}]
+    path = _write(tmp_path, "cards.jsonl", "\n".join(map(json.dumps, lines)))
+    salas, trout = (read_item(title, "card").natural_key for title in (SALAS, TROUT))
+    assert _titled(path) == [(1, salas), (2, "no_code_field"), (3, "not_a_code")]
+    assert _titled(path, "card")[:2] == [(1, salas), (2, trout)]
+
+
+def test_one_title_a_line_is_of_the_category_that_is_given(tmp_path: Path) -> None:
+    path = _write(tmp_path, "cards.txt", f"{SALAS}\n{TROUT}\n")
+    assert _titled(path) == [(1, "not_a_code"), (2, "not_a_code")]
+    told = [(1, read_item(SALAS, "card").natural_key), (2, read_item(TROUT, "card").natural_key)]
+    assert _titled(path, "card") == told
+    beside = pa.Table.from_batches(read_beside(path, 10, "card")).to_pylist()
+    assert [row["natural_key"] for row in beside] == [key for _, key in told]
+
+
+@pytest.mark.parametrize("framed", ["\x02{}\x03\r\n", "{}\x1d\r\n", "{}\0\r\n"])
+def test_what_a_scanner_puts_around_codes_makes_no_binary_file(tmp_path: Path, framed: str) -> None:
+    content = framed.format("  " + HUNGER_GAMES + "   ") * 100
+    assert _told(_write(tmp_path, "scans.txt", content))[0] == (1, HUNGER_GAMES)
