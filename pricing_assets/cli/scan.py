@@ -8,7 +8,9 @@ from pathlib import Path
 import click
 import pyarrow as pa
 
+from pricing_assets.cli.errors import Refusal
 from pricing_assets.core.categories import CATEGORIES
+from pricing_assets.core.codes import SHOWN_LENGTH
 from pricing_assets.core.items import item_id
 from pricing_assets.core.readings import read_item
 from pricing_assets.store.intake import IntakeCount, Readings, store_scans
@@ -27,19 +29,21 @@ from resources.settings import DEFAULT_USER, Settings
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     multiple=True,
     help="A file of scans: csv with or without header (a column named category says book, card or "
-    "minifigure), jsonl, txt with one code a line, or an "
+    "minifigure; a column named title may name cards), jsonl, txt with one code a line, or an "
     "Open Library editions dump. The same content twice adds nothing.",
 )
 @click.option(
     "--category",
     type=click.Choice(list(CATEGORIES)),
-    help="What the CODEs are. Without it an ISBN is a book, and sw0001 a minifigure.",
+    help="What the CODEs are, and the rows of a file that do not say it. Without it an ISBN is a "
+    "book, and sw0001 a minifigure.",
 )
 @click.option("--user", default=DEFAULT_USER, show_default=True, help="Whose scans these are.")
 def scan(codes: tuple[str, ...], files: tuple[Path, ...], category: str | None, user: str) -> None:
     """Scan books by ISBN, minifigures by number, and cards by code or title.
 
-    Every code is kept: an accepted one with its item, a refused one with the reason.
+    Every code is kept: an accepted one with its item, a refused one with the reason. Where none
+    is accepted, the exit code is 1.
     Nothing is asked of any source until the next run (the sensor's, or 'pricing run').
 
     \b
@@ -48,24 +52,28 @@ def scan(codes: tuple[str, ...], files: tuple[Path, ...], category: str | None, 
       pricing scan sw0001
       pricing scan --category card base1-4 "2023 Bowman Chrome Ethan Salas #BCP-50"
       pricing scan --file scans.csv
+      pricing scan --category card --file cards.csv
       pricing scan --file goodreads_library_export.csv --user anna
     """
     if not codes and not files:
         raise click.UsageError("give at least one CODE, or --file FILE")
-    if category and not codes:
-        raise click.UsageError("--category is of the CODEs; a file has a column named category")
     if not user.strip():
         raise click.UsageError("--user is empty")
     settings, clock = Settings.from_env(), Clock.from_env()
     with open_database(settings) as database:
         total = IntakeCount()
         if codes:
-            readings = _typed(codes, category)
-            for code, note in zip(codes, readings.rows["note"].to_pylist(), strict=True):
-                click.echo(f"{code[:40]}: {note or 'accepted'}")
-            total += store_scans(database, [readings], user_id=user, received_at=clock.now())
+            typed = _typed(codes, category)
+            for code, note in zip(codes, typed.rows["note"].to_pylist(), strict=True):
+                shown = code if len(code) <= SHOWN_LENGTH else f"{code[: SHOWN_LENGTH - 1]}…"
+                click.echo(f"{shown}: {note or 'accepted'}")
+            total += store_scans(database, [typed], user_id=user, received_at=clock.now())
         for path in files:
-            total += store_scans(database, _of_file(path), user_id=user, received_at=clock.now())
+            readings = _of_file(path, category)
+            count = store_scans(database, readings, user_id=user, received_at=clock.now())
+            if not count.read:
+                click.echo(f"{path.name} has no rows: nothing in it is a scan")
+            total += count
     click.echo(
         f"{total.read:,} read: {total.accepted:,} accepted, {total.rejected:,} rejected, "
         f"{total.known:,} known before"
@@ -74,6 +82,8 @@ def scan(codes: tuple[str, ...], files: tuple[Path, ...], category: str | None, 
         click.echo("See what was rejected and why: pricing status --rejected")
     if total.accepted:
         click.echo("Next: pricing run (or let the sensor take them: make ui)")
+    if total.rejected == total.read:
+        raise Refusal("no scan was accepted" if total.read else "there was nothing to scan")
 
 
 def _typed(codes: tuple[str, ...], category: str | None) -> Readings:
@@ -100,7 +110,10 @@ def _typed(codes: tuple[str, ...], category: str | None) -> Readings:
     return Readings(call, "command line", rows)
 
 
-def _of_file(path: Path) -> Iterator[Readings]:
+def _of_file(path: Path, category: str | None) -> Iterator[Readings]:
     origin = content_hash(path)
-    for batch in read_scans(path):
+    if category:
+        # Without its category it may have been brought before, and refused line by line.
+        origin = hashlib.sha256(f"{origin} {category}".encode()).hexdigest()
+    for batch in read_scans(path, category=category):
         yield Readings(origin, path.name, batch)

@@ -70,10 +70,11 @@ REASONS: Mapping[str, str] = {
     "too_long": (
         "{code} has {length} characters, too many for a code. Put one code in each field or line."
     ),
-    "not_of_category": "{code} names no {kind}. Give {hint}.",
+    "not_of_category": "'{code}' names no {kind}. Give {hint}.",
     "not_a_code": (
-        "{code} is not a code that is known here. Give an ISBN: 10 or 13 digits, the last "
-        "of 10 may be X; for a card, say that it is one."
+        "'{code}' is not a code that is known here. Give an ISBN (10 or 13 digits, the last "
+        "of 10 may be X) or a minifigure's number (sw0001, fig-000123); for a card say that it "
+        "is one: --category card, or in a file a column named category."
     ),
     "empty": "There is no code. Scan the item again or delete the row.",
 }
