@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
+from pricing_assets.core.periods import month_end
 from pricing_assets.core.training import (
     POINTER,
     SPLITS,
@@ -112,6 +113,7 @@ def load_training_set(
     """
     if as_ not in _FORMS:
         raise ValueError(f"as_={as_!r}: use {_listed(_FORMS)}")
+    month_end(month)  # a month that cannot be is not worth telling how to build
     # Asked for first: what is missing is told before anything is read.
     package = _package(*_PACKAGES[as_]) if as_ in _PACKAGES else None
     place = _place(month, directory, build_id)

@@ -102,6 +102,12 @@ def test_a_month_that_was_not_built_says_how_to(tmp_path: Path) -> None:
         load_training_set("2026-09", directory=tmp_path)
 
 
+@pytest.mark.parametrize("month", ["2026-13", "november", "2026-9", ""])
+def test_what_is_no_month_is_refused(built_sets: BuiltSets, month: str) -> None:
+    with pytest.raises(ValueError, match="is not a month; write it YYYY-MM"):
+        load_training_set(month, directory=built_sets.directory)
+
+
 def test_a_file_that_is_not_the_manifests_is_refused(own: Path) -> None:
     with (own / MONTH / "examples.parquet").open("ab") as file:
         file.write(b"x")

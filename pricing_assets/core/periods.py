@@ -38,7 +38,7 @@ def month_end(month: str) -> datetime:
         ValueError: It is not a month; the message says how one is written.
     """
     if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month):
-        raise ValueError(f"{month!r} is not a month; write it like 2026-10")
+        raise ValueError(f"{month!r} is not a month; write it YYYY-MM, like 2026-10")
     year, number = int(month[:4]), int(month[5:])
     following = date(year + number // 12, number % 12 + 1, 1)
     return day_end(following - timedelta(days=1))
