@@ -9,9 +9,11 @@ from pricing_assets.cli.running import run_job
 from pricing_assets.core.periods import FIRST_MONTH, moment, month_end
 from pricing_assets.store.opening import open_database
 from pricing_assets.store.training_compare import differences
-from pricing_assets.store.training_places import Build, all_builds
+from pricing_assets.store.training_places import Build, all_builds, all_shown
 from pricing_assets.store.training_publish import publish_to
+from pricing_assets.store.training_set import refuse_nothing
 from pricing_assets.store.training_verify import (
+    NotATrainingSet,
     build_at,
     content_problems,
     rederived_problems,
@@ -82,6 +84,16 @@ def build(month: str, at: str | None, internal: bool) -> None:
                 param_hint="--as-of",
             )
         at = known_at.isoformat()
+    settings = Settings.from_env()
+    with open_database(settings) as database:
+        refuse_nothing(
+            database,
+            month,
+            now=now,
+            sandbox=settings.profile == "sandbox",
+            at=moment(at) if at else None,
+            internal=internal,
+        )
     result = run_job(
         "build_training_set",
         partition=f"{month}-01",
@@ -96,7 +108,7 @@ def build(month: str, at: str | None, internal: bool) -> None:
         f"{metadata['dagster/partition_row_count']:,} examples as of {metadata['as_of']}"
         f"{provisional}{simulated}{kept_in}, build {metadata['build_id']}"
     )
-    click.echo(f"  {Settings.from_env().training_sets / month}")
+    click.echo(f"  {settings.training_sets / month}")
     click.echo(f'Load it: pricing_assets.load_training_set("{month}")')
 
 
@@ -199,11 +211,21 @@ def publish(path: str, url: str) -> None:
 
 
 def _named(name: str) -> Build:
-    """Return the build that a directory, a month or a build id names."""
+    """Return the build that a directory, a month or a build id names.
+
+    Raises:
+        NotATrainingSet: It names none; the message says which months there are.
+    """
     if Path(name).is_dir():
         return build_at(Path(name))
     directory = Settings.from_env().training_sets
     for build, _ in all_builds(directory):
         if build.manifest["build_id"] == name:
             return build_at(build.path)
-    return build_at(directory / name)
+    if (directory / name).is_dir():
+        return build_at(directory / name)
+    months = ", ".join(build.manifest["month"] for build in all_shown(directory))
+    there = (
+        f"there are: {months}" if months else "build one: pricing training-set build --month MONTH"
+    )
+    raise NotATrainingSet(f"there is no training set of {name}; {there}")

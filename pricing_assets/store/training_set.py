@@ -24,7 +24,7 @@ import sqlalchemy as sa
 from pricing_assets.core.periods import as_of, month_end
 from pricing_assets.core.training import SCHEMA_VERSION, TABLES
 from pricing_assets.schema import tables as t
-from pricing_assets.store.market import reverted_merges
+from pricing_assets.store.market import counted, observed_as_of, reverted_merges
 from pricing_assets.store.training_files import write_build
 from pricing_assets.store.training_inputs import (
     Observed,
@@ -128,6 +128,40 @@ def build_month(
             build = publish(staging, directory, month, manifest)
     record(database, build, now, run_id)
     return build
+
+
+def refuse_nothing(
+    database: Database,
+    month: str,
+    *,
+    now: datetime,
+    sandbox: bool,
+    at: datetime | None = None,
+    internal: bool = False,
+) -> None:
+    """Do nothing where `build_month` would have something to build.
+
+    It takes a moment: whoever asks before a run has no failed run to show.
+
+    Raises:
+        ValueError: The month or the as-of cannot be.
+        NothingToBuild: Nothing had been observed by then.
+    """
+    moment, _ = _as_of(month, now, at)
+    by = licensed(database, sandbox=sandbox, internal=internal)
+    listings = t.price_listings
+    usable = sa.and_(
+        counted(),
+        observed_as_of(moment),
+        sa.or_(listings.c.sold_at.is_(None), listings.c.sold_at <= moment),
+    )
+    allowed = sa.select(listings.c.id).where(usable, listings.c.source.in_(by.sources))
+    if database.scalar(allowed.limit(1)) is not None:
+        return
+    by_source = sa.select(listings.c.source, sa.func.count().label("rows")).where(usable)
+    with snapshot(database) as known:
+        observations = dict(map(tuple, known.rows(by_source.group_by(listings.c.source))))
+        raise NothingToBuild(why_nothing(moment, by, left_out(observations, known, moment, by)))
 
 
 @contextmanager

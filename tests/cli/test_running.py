@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import dagster as dg
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
@@ -144,6 +145,19 @@ def test_a_second_run_asks_nothing(invoke: Invoke) -> None:
     assert "0 calls made for $0.00" in shown.output
 
 
+def test_a_month_of_which_nothing_was_observed_is_refused_without_a_run(home: Path) -> None:
+    pricing_here("scan", BOOKS[0])
+    done = pricing_here("training-set", "build", "--month", "2026-01")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: nothing had been observed by 2026-01-31")
+    with dg.DagsterInstance.get() as instance:
+        assert instance.get_runs() == []
+    for arguments in (("verify", "2026-01"), ("diff", "2026-01", "2026-02")):
+        absent = pricing_here("training-set", *arguments)
+        assert absent.returncode == 1
+        assert "no training set of 2026-01; build one: pricing training-set build" in absent.stderr
+
+
 def test_the_same_as_of_twice_gives_the_same_bytes(ran: Ran, invoke: Invoke) -> None:
     place = ran.home / "training_sets" / "2026-10"
     built = []
@@ -227,4 +241,4 @@ def test_a_training_set_is_listed_verified_compared_and_published(
     assert "examples.parquet is not the file that its manifest names" in broken.stderr
     unknown = pricing_here("training-set", "verify", "2020-01")
     assert unknown.returncode == 1
-    assert "no manifest.json" in unknown.stderr
+    assert "there is no training set of 2020-01; there are: 2026-10" in unknown.stderr

@@ -19,7 +19,7 @@ from pricing_assets.schema import tables as t
 from pricing_assets.schema.migrate import upgrade
 from pricing_assets.store.sources import register_sources
 from pricing_assets.store.training_places import Build
-from pricing_assets.store.training_set import NothingToBuild, build_month
+from pricing_assets.store.training_set import NothingToBuild, build_month, refuse_nothing
 from resources.database import Database
 from resources.sources import registered_sources
 from tests.conftest import DatabaseUrl
@@ -384,6 +384,25 @@ def test_what_may_not_train_is_left_out_even_of_an_internal_set(
     undeclared(filled, SOLD)
     with pytest.raises(NothingToBuild, match=f"of {SOLD}: .*pricing sources agree"):
         build(filled, tmp_path)
+
+
+def test_what_has_nothing_to_build_is_refused_alike_before_it_begins(
+    filled: Database, tmp_path: Path
+) -> None:
+    def told_alike(at: datetime | None = None) -> str:
+        with pytest.raises(NothingToBuild) as late:
+            build(filled, tmp_path, at=at)
+        with pytest.raises(NothingToBuild) as early:
+            refuse_nothing(filled, MONTH, now=AFTER, sandbox=False, at=at, internal=True)
+        assert str(early.value) == str(late.value)
+        return str(early.value)
+
+    refuse_nothing(filled, MONTH, now=AFTER, sandbox=False, internal=True)
+    assert "nothing had been observed by" in told_alike(NOON - DAY)
+    undeclared(filled, SOLD, ASKS)
+    assert "Declare an agreement" in told_alike()
+    filled.execute(sa.update(t.price_listings).values(sold_at=AFTER))
+    assert "nothing had been observed by" in told_alike()
 
 
 def test_what_we_simulated_is_ours(database: Database, tmp_path: Path) -> None:
