@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         print(
             f"sandbox: port {options.port} cannot be opened ({error.strerror}); "
-            "stop what uses it, or leave --port out for a free one",
+            "stop what uses it, or take a free one with --port 0",
             file=sys.stderr,
         )
         return 2

@@ -67,4 +67,5 @@ def test_a_port_in_use_is_named() -> None:
         done = run_pricing("sandbox", "serve", "--port", str(port))
     assert done.returncode in (1, 2)
     assert str(port) in done.stderr
+    assert "--port 0" in done.stderr
     assert "Traceback" not in done.stderr
