@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from pricing_assets.cli.running import run_job
+from pricing_assets.core.freshness import ITEM_FRESHNESS
 from pricing_assets.core.refresh import PLACES
 from pricing_assets.schema import tables as t
 from pricing_assets.store.opening import open_database
-from pricing_assets.store.refresh import plan_refresh
+from pricing_assets.store.refresh import due_by_scan, plan_refresh
 from pricing_assets.store.status import call_counts
 from resources.clock import Clock
 from resources.database import Database
@@ -76,6 +77,11 @@ def _show(database: Database, plan: pa.Table, now: datetime) -> None:
     rows = plan.to_pylist()
     if not rows:
         click.echo("Nothing is old: no call would be made.")
+        if by_scan := due_by_scan(database, now=now):
+            click.echo(
+                f"Answers that are due again, but something was learnt of their items in the last "
+                f"{ITEM_FRESHNESS.days} days: {by_scan:,}. A new scan of an item renews its own."
+            )
         return
     named = _names(database, [row["item_id"] for row in rows[:ROWS_SHOWN]])
     table = Table(title=f"What a refresh at {now:%Y-%m-%d %H:%M} UTC would ask")

@@ -94,6 +94,25 @@ def _due(now: datetime) -> AnySelect:
     )
 
 
+def due_by_scan(database: Database, *, now: datetime) -> int:
+    """Count the answers that are due and that only a new scan of their items renews.
+
+    Something was learnt of those within `ITEM_FRESHNESS`, so that no refresh plans them.
+    """
+    index, sources, items = t.unified_index, t.data_sources, t.items
+    statement = (
+        sa.select(sa.func.count())
+        .select_from(index)
+        .join(sources, sa.and_(sources.c.name == index.c.source, sources.c.is_active))
+        .join(items, items.c.id == index.c.item_id)
+        .where(
+            index.c.next_due_at <= moment(now),
+            items.c.last_enrichment_at > moment(now - ITEM_FRESHNESS),
+        )
+    )
+    return int(database.scalar(statement) or 0)
+
+
 def queue_refresh(database: Database, plan: pa.Table, *, now: datetime, run_id: str) -> int:
     """Put a plan's calls into the queue of the paid steps; return how many there are."""
     rows = plan.select(["item_id", "source", "reason", "priority", "cost_usd"])

@@ -81,7 +81,12 @@ def test_explain_shows_the_index_and_the_next_decision(monkeypatch: pytest.Monke
 
 @pytest.mark.usefixtures("scanned")
 def test_a_refresh_is_shown_and_then_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "no call would be made" in pricing_here("refresh", "--dry-run").stdout
+    nothing = pricing_here("refresh", "--dry-run").stdout
+    assert nothing == "Nothing is old: no call would be made.\n"
+    # Old prices, of items that something was learnt of 25 days ago.
+    monkeypatch.setenv("PRICING_NOW", "2026-11-14T12:00:00+00:00")
+    young = pricing_here("refresh", "--dry-run").stdout
+    assert "learnt of their items in the last 30 days: " in young
     monkeypatch.setenv("PRICING_NOW", "2027-10-20T12:00:00+00:00")
     shown = pricing_here("refresh", "--dry-run", "--limit", "5")
     assert shown.returncode == 0, shown.stderr

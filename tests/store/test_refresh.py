@@ -7,7 +7,7 @@ from pricing_assets.core.freshness import ITEM_FRESHNESS, REFRESH_LAPSES, RETRY_
 from pricing_assets.schema import tables as t
 from pricing_assets.store.decisions import decide, next_reasons
 from pricing_assets.store.queue import count_open_asks, take_asks
-from pricing_assets.store.refresh import plan_refresh, queue_refresh
+from pricing_assets.store.refresh import due_by_scan, plan_refresh, queue_refresh
 from resources.database import Database
 from tests.examples import COMPLETE, DAY, NOON, SOLD, book, commit, listing, reply, scan
 
@@ -63,7 +63,9 @@ def test_an_item_of_which_something_was_learnt_lately_is_no_candidate(database: 
     due = NOON + timedelta(days=100)
     commit(database, reply(1, SOLD, due - ITEM_FRESHNESS + DAY))
     assert plan_refresh(database, now=due).num_rows == 0
+    assert due_by_scan(database, now=due) == 2
     assert plan_refresh(database, now=due + DAY).num_rows == 2
+    assert due_by_scan(database, now=due + DAY) == 0
 
 
 def test_a_question_that_failed_is_asked_again_without_a_scan(database: Database) -> None:
