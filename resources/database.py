@@ -197,6 +197,11 @@ class Database:
         """`sqlite` or `postgresql`."""
         return self.engine.dialect.name
 
+    @property
+    def shown_url(self) -> str:
+        """Its URL for a person: without password, and without options, which may have one."""
+        return self.engine.url.set(query={}).render_as_string(hide_password=True)
+
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()

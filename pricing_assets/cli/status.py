@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from pricing_assets.schema import tables as t
 from pricing_assets.store.circuits import troubles
 from pricing_assets.store.opening import open_database, usable_sources
+from pricing_assets.store.status import has_simulated
 from pricing_assets.store.status import status as read_status
 from resources.database import Database
 from resources.settings import DEFAULT_USER, Settings
@@ -39,6 +40,7 @@ def status(as_json: bool, rejected: bool, user: str) -> None:
             return
         state = read_status(database, user)
         left_in_peace = troubles(database, settings.limits, settings.source_prefix)
+        mixed = settings.profile == "live" and has_simulated(database)
     if as_json:
         circuits = [trouble.document() for trouble in left_in_peace]
         click.echo(json.dumps({**state, "circuits": circuits}, indent=2))
@@ -47,6 +49,12 @@ def status(as_json: bool, rejected: bool, user: str) -> None:
     scans, calls = state["scans"], state["calls"]
     simulated = "  (simulated: sandbox profile)" if settings.profile == "sandbox" else ""
     click.echo(f"home          {settings.home}{simulated}")
+    click.echo(f"database      {database.shown_url}")
+    if mixed:
+        click.echo(
+            "simulated     some prices here are the sandbox's, and count with those of the live "
+            "profile: give that a PRICING_HOME and a database of its own"
+        )
     click.echo(
         f"scans         {scans['accepted']:,} accepted, {scans['rejected']:,} rejected, "
         f"{scans['pending']:,} pending"

@@ -5,6 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pricing_assets.core.gate import QUALITY_TIERS, tier_sql
+from pricing_assets.core.licences import SIMULATED
 from pricing_assets.schema import tables as t
 from pricing_assets.store.savings import saved_calls
 from pricing_assets.store.sessions import running_sessions
@@ -88,6 +89,13 @@ def status(database: Database, user_id: str) -> dict[str, Any]:
         "calls": call_counts(database),
         "asking": running_sessions(database),
     }
+
+
+def has_simulated(database: Database) -> bool:
+    """Say whether any price in the database was made up by the sandbox."""
+    calls = t.api_calls
+    shown = sa.select(calls.c.id).where(calls.c.source.startswith(SIMULATED), calls.c.listings > 0)
+    return database.scalar(shown.limit(1)) is not None
 
 
 def call_counts(database: Database, run_id: str | None = None) -> dict[str, Any]:

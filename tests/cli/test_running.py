@@ -97,6 +97,16 @@ def test_status_in_words_says_that_it_is_simulated(invoke: Invoke) -> None:
     assert "67 made" in shown
 
 
+def test_status_names_the_database_and_what_is_simulated_in_a_live_one(
+    ran: Ran, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = invoke("status").output
+    assert f"database      sqlite:///{ran.home}/pricing.db" in shown
+    assert "sandbox's" not in shown
+    monkeypatch.setenv("PRICING_PROFILE", "live")
+    assert "some prices here are the sandbox's" in invoke("status").output
+
+
 def test_scans_of_another_user_are_not_shown(invoke: Invoke) -> None:
     state = json.loads(invoke("status", "--json", "--user", "anna").output)
     assert state["scans"] == {

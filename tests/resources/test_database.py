@@ -564,3 +564,9 @@ def test_reading_at_once_gives_what_reading_does(database: Database) -> None:
     database.upsert(NAMED, named((1, 'o"ne\\'), (2, "two\nlines, \u00fc"), (3, "")))
     assert database.read_at_once(statement).equals(database.read_arrow(statement))
     assert database.read_at_once(statement.limit(2)).num_rows == 2
+
+
+def test_the_url_that_is_shown_has_no_secret() -> None:
+    database = Database("postgresql://me:canary-1@host:5432/prices?sslpassword=canary-2")
+    assert database.shown_url == "postgresql+psycopg2://me:***@host:5432/prices"
+    database.close()
