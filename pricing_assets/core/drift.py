@@ -82,10 +82,15 @@ def level_sql(before: str, after: str, column: str) -> str:
 
 
 def reasons_sql(relation: str) -> str:
-    """Return the statement that counts rejected items by reason, numbers put aside."""
-    general = "regexp_replace(reason, '[0-9]+', 'n', 'g')"
+    """Return the statement that counts rejected items by reason, their own numbers put aside.
+
+    What the policy asks for stays; how many comps an item lacks becomes n, and what it has
+    instead, which stands in brackets, is left out.
+    """
+    general = r"regexp_replace(reason, '[0-9]+ more comps?', 'n more comps', 'g')"
+    general = rf"regexp_replace({general}, ' \([^)]*\)', '', 'g')"
     return (
-        f"SELECT replace({general}, 'comps', 'comp') AS reason, count(*) AS items "
+        f"SELECT {general} AS reason, count(*) AS items "
         f"FROM {relation} GROUP BY 1 ORDER BY items DESC, 1"
     )
 

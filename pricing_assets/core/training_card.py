@@ -251,7 +251,9 @@ def _policies(manifest: Mapping[str, Any], facts: Mapping[str, Any]) -> list[Blo
 def _reasons(facts: Mapping[str, Any]) -> Block:
     if not facts["reasons"]:
         return Text("Nothing was rejected.")
-    return Grid(("reason (n is a number)", "items"), [(r, f"{n:,}") for r, n in facts["reasons"]])
+    return Grid(
+        ("reason (n differs by item)", "items"), [(r, f"{n:,}") for r, n in facts["reasons"]]
+    )
 
 
 def _drift(facts: Mapping[str, Any]) -> list[Block]:

@@ -105,12 +105,25 @@ def test_the_level_is_a_change_of_medians_in_percent() -> None:
 
 def test_reasons_are_counted_without_their_numbers() -> None:
     with duckdb_connection() as duck:
-        reasons = ["needs 3 more comps", "needs 1 more comp", "needs a median of $5"]
+        reasons = [
+            "needs 3 more comps and a median of $5",
+            "needs 1 more comp and a median of $5",
+            "no sold comps: needs at least 8",
+            "needs a spread of at most 100 % of the median (it is 120 %)",
+            "needs a spread of at most 100 % of the median (it is 103 %)",
+            "needs a spread of at most 100 % of the median (unknown)",
+        ]
         duck.register("r", pa.table({"reason": reasons}))
         found = duck.execute(reasons_sql("r")).fetchall()
-    assert found == [("needs n more comp", 2), ("needs a median of $n", 1)]
-    assert reason_changes(found, [("needs n more comp", 5), ("new", 1)]) == [
-        ("needs n more comp", 2, 5),
-        ("needs a median of $n", 1, 0),
+    lacking, spread, none = (
+        "needs n more comps and a median of $5",
+        "needs a spread of at most 100 % of the median",
+        "no sold comps: needs at least 8",
+    )
+    assert found == [(spread, 3), (lacking, 2), (none, 1)]
+    assert reason_changes(found, [(lacking, 5), (spread, 3), ("new", 1)]) == [
+        (lacking, 2, 5),
         ("new", 0, 1),
+        (none, 1, 0),
+        (spread, 3, 3),
     ]
