@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from pricing_assets.core.wording import number_of
 from pricing_assets.store.queue import release_leases
 from resources.database import Database
 
@@ -16,5 +17,6 @@ def failed_runs(
 ) -> dg.SkipReason | None:
     """Give up the leases of the run that failed."""
     freed = release_leases(database, context.dagster_run.run_id)
-    context.log.info(f"{freed:,} leases of the failed run were given up")
+    leases = number_of(freed, "lease of the failed run was", "leases of the failed run were")
+    context.log.info(f"{leases} given up")
     return None

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from pricing_assets.core.wording import number_of
 from pricing_assets.jobs import process_scans
 from pricing_assets.store.intake import pending_count
 from resources.clock import Clock
@@ -118,8 +119,9 @@ def new_scans(
     until = waits_until(memory, last)
     if until is not None and clock.now() < until:
         return dg.SensorResult(
-            skip_reason=f"{memory.failures} runs in a row failed; the next try is at "
-            f"{until.isoformat(timespec='seconds')}. See the run's error, or start one by hand.",
+            skip_reason=f"{number_of(memory.failures, 'run', 'runs in a row')} failed; the next "
+            f"try is at {until.isoformat(timespec='seconds')}. See the run's error, or start one "
+            "by hand.",
             cursor=memory.dump(),
         )
     memory = Memory(memory.number + 1, memory.failures, memory.judged_run)

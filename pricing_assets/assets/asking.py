@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from pricing_assets.core.answers import ItemQuery
 from pricing_assets.core.freshness import LEASE
 from pricing_assets.core.people import PERSON_SOURCES
+from pricing_assets.core.wording import number_of
 from pricing_assets.store.answers import commit_replies
 from pricing_assets.store.evidence import SourceFacts
 from pricing_assets.store.licences import terms_of_sources
@@ -147,7 +148,8 @@ def ask_open(
         asking = _Asking(database, access, kinds, clock, spool, run_id, queue)
         asking.file_leftovers()
         if asking.total:
-            _log.info("%s sources: %s calls to make", "/".join(kinds), f"{asking.total:,}")
+            calls = number_of(asking.total, "call")
+            _log.info("%s sources: %s to make", "/".join(kinds), calls)
             with asking.session(), _short_collections():
                 asyncio.run(asking.ask_all())
     finally:
@@ -329,10 +331,10 @@ class _Asking:
         failed = f", {errors:,} failed" if errors else ""
         answered = self.summary.calls - self.summary.recovered
         _log.info(
-            "%s sources: %s of %s calls answered%s",
+            "%s sources: %s of %s answered%s",
             "/".join(self._kinds),
             f"{answered:,}",
-            f"{self.total:,}",
+            number_of(self.total, "call"),
             failed,
         )
 
@@ -340,8 +342,8 @@ class _Asking:
         states = {circuit.source: circuit for circuit in circuits}
         for source, count in sorted(self.summary.postponed.items()):
             _log.warning(
-                "%s takes no questions (its circuit is %s): %s are left for a later run",
-                source, states[source], f"{count:,}",
+                "%s takes no questions (its circuit is %s): %s left for a later run",
+                source, states[source], number_of(count, "is", "are"),
             )  # fmt: skip
 
     def file_leftovers(self) -> None:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from pricing_assets.assets.presentation import OWNERS, bars, column_schema, preview
 from pricing_assets.assets.training_quality_scores import training_quality_scores
 from pricing_assets.core.gate import V1, V2
+from pricing_assets.core.wording import number_of
 from pricing_assets.schema import tables as t
 from pricing_assets.store.gate import evaluate_items, flag_items
 from pricing_assets.store.queue import finish_scans
@@ -39,7 +40,7 @@ def in_training_flags(
     evaluate_items(database, V2, now=clock.now())
     gated = flag_items(database, V1, now=clock.now())
     finished = finish_scans(database, now=clock.now())
-    _log.info(f"{gated:,} items gated, {finished:,} scans finished")
+    _log.info(f"{number_of(gated, 'item')} gated, {number_of(finished, 'scan')} finished")
     evaluations, items = t.gate_evaluations, t.items
     reasons = database.rows(
         sa.select(evaluations.c.reason, sa.func.count().label("items"))

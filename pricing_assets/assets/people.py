@@ -15,6 +15,7 @@ from pricing_assets.assets.presentation import (
     preview,
 )
 from pricing_assets.core.people import PERSON_SOURCES
+from pricing_assets.core.wording import number_of
 from pricing_assets.schema import tables as t
 from pricing_assets.store.people import name_people, people_counts
 from resources.clock import Clock
@@ -46,7 +47,7 @@ def people(
 ) -> dg.MaterializeResult[None]:
     """Read whom the items name, and ask about those of whom nothing fresh is known."""
     items = name_people(database, now=clock.now())
-    _log.info(f"people of {items:,} items read")
+    _log.info(f"people of {number_of(items, 'item')} read")
     # Pictures last: who has one is known from the answer before.
     summaries = [
         ask_open(

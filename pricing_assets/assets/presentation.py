@@ -59,7 +59,7 @@ def markdown_table(
 ) -> dg.MarkdownMetadataValue:
     """Return rows as a Markdown table; long cells are cut, None is empty."""
     if not rows:
-        return dg.MetadataValue.md("*nothing yet*")
+        return dg.MetadataValue.md("*none*")
     lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
     lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
     return dg.MetadataValue.md("\n".join(lines))

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from pricing_assets.assets.presentation import OWNERS, column_schema, line, lines, preview
 from pricing_assets.assets.sold_comps import sold_comps
 from pricing_assets.core.periods import FIRST_MONTH
+from pricing_assets.core.wording import number_of
 from pricing_assets.schema import tables as t
 from pricing_assets.store.price_history import price_history
 from pricing_assets.store.snapshots import WINDOW_DAYS, build_days
@@ -47,7 +48,8 @@ def price_snapshots(
     wanted = [date.fromisoformat(key) for key in context.partition_keys]
     builds = build_days(database, wanted, now=clock.now())
     for build in builds:
-        _log.info(f"{build.day}: {build.rows:,} snapshots as of {build.as_of.isoformat()}")
+        made = number_of(build.rows, "snapshot")
+        _log.info(f"{build.day}: {made} as of {build.as_of.isoformat()}")
     snapshots, items = t.price_snapshots, t.items
     days = database.rows(
         sa.select(snapshots.c.snapshot_date, sa.func.count().label("items"))

@@ -10,6 +10,7 @@ import dagster as dg
 import sqlalchemy as sa
 
 from pricing_assets.assets.presentation import OWNERS, bars, column_schema, preview
+from pricing_assets.core.wording import number_of
 from pricing_assets.schema import tables as t
 from pricing_assets.store.intake import IntakeCount, Readings, pending_count, store_scans
 from pricing_assets.store.status import status
@@ -52,11 +53,12 @@ def raw_scans(
     taken, refused = take_inbox(database, clock, settings, config.max_files)
     if taken.read or refused:
         _log.info(
-            f"inbox: {taken.read:,} readings, {taken.accepted:,} accepted, {taken.rejected:,} "
-            f"rejected, {taken.known:,} known before; {refused:,} files refused"
+            f"inbox: {number_of(taken.read, 'reading')}, {taken.accepted:,} accepted, "
+            f"{taken.rejected:,} rejected, {taken.known:,} known before; "
+            f"{number_of(refused, 'file')} refused"
         )
     pending = pending_count(database, now=clock.now())
-    _log.info(f"{pending:,} scans are pending")
+    _log.info(f"{number_of(pending, 'scan is', 'scans are')} pending")
     scans = status(database, DEFAULT_USER)["scans"]
     reasons = sorted(scans["rejected_by_reason"].items(), key=lambda entry: -entry[1])
     return dg.MaterializeResult(

@@ -16,6 +16,7 @@ from pricing_assets.assets.presentation import (
     markdown_table,
     preview,
 )
+from pricing_assets.core.wording import number_of
 from pricing_assets.schema import tables as t
 from pricing_assets.store.comps import update_comps
 from pricing_assets.store.exchange_rates import unconverted
@@ -62,7 +63,7 @@ def sold_comps(
         run_id=context.run.run_id,
     )
     updated = update_comps(database, now=clock.now())
-    _log.info(f"comps of {updated:,} items recomputed")
+    _log.info(f"comps of {number_of(updated, 'item')} recomputed")
     items, listings, waiting = t.items, t.price_listings, unconverted(database)
     by_kind = database.rows(
         sa.select(listings.c.kind, sa.func.count().label("rows")).group_by(listings.c.kind)

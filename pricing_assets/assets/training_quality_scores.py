@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from pricing_assets.assets.presentation import OWNERS, bars, column_schema, preview
 from pricing_assets.assets.sold_comps import sold_comps
 from pricing_assets.core.gate import QUALITY_TIERS, V1
+from pricing_assets.core.wording import number_of
 from pricing_assets.schema import tables as t
 from pricing_assets.store.gate import score_items
 from pricing_assets.store.status import status
@@ -42,7 +43,7 @@ def training_quality_scores(
 ) -> dg.MaterializeResult[None]:
     """Score the items whose comps changed."""
     scored = score_items(database, V1, now=clock.now())
-    _log.info(f"{scored:,} items scored")
+    _log.info(f"{number_of(scored, 'item')} scored")
     state = status(database, DEFAULT_USER)
     items = t.items
     score = items.c.training_quality_score

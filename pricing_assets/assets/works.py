@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from pricing_assets.assets.enriched_metadata import enriched_metadata
 from pricing_assets.assets.presentation import OWNERS, bars, column_schema, preview
+from pricing_assets.core.wording import number_of
 from pricing_assets.schema import tables as t
 from pricing_assets.store.reviews import count_open, open_reviews
 from pricing_assets.store.works import assign_works
@@ -38,7 +39,7 @@ def works(
 ) -> dg.MaterializeResult[None]:
     """Tell the works of the books whose metadata changed, and find their likely duplicates."""
     assigned = assign_works(database, now=clock.now())
-    _log.info(f"works of {assigned:,} books told")
+    _log.info(f"works of {number_of(assigned, 'book')} told")
     shown = sa.case((t.works.c.editions < EDITIONS_SHOWN, t.works.c.editions), else_=EDITIONS_SHOWN)
     spread = database.rows(
         sa.select(

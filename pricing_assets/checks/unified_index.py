@@ -8,6 +8,7 @@ import dagster as dg
 from pricing_assets.assets.presentation import bars, markdown_table, weekly
 from pricing_assets.assets.raw_scans import raw_scans
 from pricing_assets.core.freshness import ASK_REASONS, SKIP_REASONS
+from pricing_assets.core.wording import number_of
 from pricing_assets.store.decisions import ReasonCount, counts_by_reason, decide
 from pricing_assets.store.queue import lease_holders, release_dead_leases
 from pricing_assets.store.savings import dearest, saved_by_week
@@ -36,7 +37,10 @@ def unified_index(
 ) -> dg.AssetCheckResult:
     """Decide what to ask; fail where index and store disagree."""
     if freed := release_dead_leases(database, settings.runs):
-        _log.info("%s leases of runs that are gone were given up", f"{freed:,}")
+        leases = number_of(
+            freed, "lease of a run that is gone was", "leases of runs that are gone were"
+        )
+        _log.info("%s given up", leases)
     _close_dead_sessions(context.instance, database, settings, clock)
     ended = lease_holders(database, ended_by=clock.now())
     wrong = disagreements(database, dead=dead_runs(context.instance, ended))
@@ -91,7 +95,10 @@ def _close_dead_sessions(
     dead = {run_id for run_id in asking if is_dead(settings.runs, run_id)}
     dead.update(dead_runs(instance, asking))
     if closed := close_sessions(database, dead, now=clock.now()):
-        _log.info("%s sessions of runs that are gone were closed as failed", closed)
+        sessions = number_of(
+            closed, "session of a run that is gone was", "sessions of runs that are gone were"
+        )
+        _log.info("%s closed as failed", sessions)
 
 
 _MEANING = {**ASK_REASONS, **SKIP_REASONS}
@@ -109,9 +116,10 @@ def dearest_table(database: Database, run_id: str) -> dg.MarkdownMetadataValue:
 
 
 def _sentence(scans: int, counts: Sequence[ReasonCount]) -> str:
+    asked, skipped = _calls(counts, "ask"), _calls(counts, "skip")
     return (
-        f"{scans:,} scans decided: {_calls(counts, 'ask'):,} calls to make, "
-        f"{_calls(counts, 'skip'):,} not made."
+        f"{number_of(scans, 'scan')} decided: {number_of(asked, 'call')} to make, "
+        f"{skipped:,} not made."
     )
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import click
 
+from pricing_assets.core.wording import number_of
 from pricing_assets.store.ledger import COLUMNS, calls_since, cells
 from pricing_assets.store.opening import open_database
 from resources.clock import Clock
@@ -38,7 +39,7 @@ def calls(days: int, as_json: bool) -> None:
         )
         return
     if not found:
-        click.echo(f"No source was asked in the last {days} days.")
+        click.echo(f"No source was asked in the last {number_of(days, 'day')}.")
         return
     lines = [COLUMNS, *(cells(source) for source in found)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(COLUMNS))]

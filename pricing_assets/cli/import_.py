@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from pricing_assets.core.sales import MappingError
+from pricing_assets.core.wording import number_of
 from pricing_assets.store.opening import open_database
 from pricing_assets.store.sales import SalesFile, import_sales, rejected_sales
 from resources.clock import Clock
@@ -53,13 +54,13 @@ def import_(file: Path | None, mapping: Path | None, rejected: bool) -> None:
             now=Clock.from_env().now(),
         )
     click.echo(
-        f"{count.read:,} rows of {described.source}: {count.stored:,} stored, {count.known:,} "
-        f"known before, {count.rejected:,} rejected"
+        f"{number_of(count.read, 'row')} of {described.source}: "
+        f"{count.stored:,} stored, {count.known:,} known before, {count.rejected:,} rejected"
     )
     if count.not_counted:
         click.echo(
-            f"{count.not_counted:,} are kept and not counted: no rate that is known converts them; "
-            "pricing rates load FILE, and they are"
+            f"{number_of(count.not_counted, 'is', 'are')} kept and not counted: no rate that is "
+            "known converts the price; pricing rates load FILE loads more"
         )
     if count.rejected:
         click.echo("See what was rejected and why: pricing import --rejected")
@@ -73,6 +74,6 @@ def _list_rejected(settings: Settings) -> None:
     for row in rows:
         click.echo(f"{row.file_name}:{row.line}  {row.code!r}  {row.reason}: {row.note}")
     if total > len(rows):
-        click.echo(f"... {total - len(rows):,} more are in the table rejected_sales")
+        click.echo(f"... {total - len(rows):,} more in the table rejected_sales")
     if not rows:
         click.echo("No line was rejected.")

@@ -4,6 +4,7 @@ import click
 
 from pricing_assets.cli.errors import Refusal
 from pricing_assets.cli.running import dagster_home
+from pricing_assets.core.wording import number_of
 from pricing_assets.store.opening import open_database
 from pricing_assets.store.queue import lease_holders
 from pricing_assets.store.unified_index import disagreements, repair
@@ -44,8 +45,8 @@ def repair_() -> None:
         done = repair(database, dead=dead)
         wrong = disagreements(database, dead=dead, whole=True)
     click.echo(
-        f"{done.rows:,} rows rebuilt, {done.dropped:,} dropped that no call stands behind, "
-        f"{done.leases:,} leases of dead runs given up."
+        f"{number_of(done.rows, 'row')} rebuilt, {done.dropped:,} dropped that no call "
+        f"stands behind, {number_of(done.leases, 'lease')} of dead runs given up."
     )
     if wrong:
         left = "; ".join(f"{count:,} {name}" for name, count in wrong.items())

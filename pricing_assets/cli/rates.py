@@ -1,10 +1,12 @@
 """`pricing rates`: exchange rates, asked for or from a file."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from pricing_assets.cli.running import run_job
+from pricing_assets.core.wording import number_of
 from pricing_assets.store.exchange_rates import convert_waiting, store_rates
 from pricing_assets.store.opening import open_database
 from pricing_assets.store.sources import know_source
@@ -35,11 +37,12 @@ def update() -> None:
     """
     result = run_job("update_exchange_rates")
     (event,) = result.asset_materializations_for_node("exchange_rates")
-    said = {name: value.value for name, value in event.metadata.items()}
+    said: dict[str, Any] = {name: value.value for name, value in event.metadata.items()}
+    added, waiting = said["rates_added"], said["prices_not_converted"]
     click.echo(
-        f"{said['rates_added']:,} rates added from {said['answered_by']}, the newest of "
-        f"{said['newest_day']}; {said['prices_converted_late']:,} prices that waited were "
-        f"converted, {said['prices_not_converted']:,} still wait. Run {result.run_id}."
+        f"{number_of(added, 'rate')} added from {said['answered_by']}, the newest of "
+        f"{said['newest_day']}; {_converted(said['prices_converted_late'])}, "
+        f"{number_of(waiting, 'still waits', 'still wait')}. Run {result.run_id}."
     )
 
 
@@ -64,8 +67,12 @@ def load(file: Path) -> None:
         added = store_rates(database, table, name, now=now)
         converted = convert_waiting(database, now=now)
     click.echo(
-        f"{table.num_rows:,} rates of {name}: {added:,} added, {table.num_rows - added:,} known "
-        f"before; {converted:,} prices that waited were converted"
+        f"{number_of(table.num_rows, 'rate')} of {name}: {added:,} added, "
+        f"{table.num_rows - added:,} known before; {_converted(converted)}"
     )
     if converted:
         click.echo("Next: pricing run")
+
+
+def _converted(count: int) -> str:
+    return f"{number_of(count, 'price that waited was', 'prices that waited were')} converted"

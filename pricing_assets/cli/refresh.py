@@ -13,6 +13,7 @@ from rich.table import Table
 from pricing_assets.cli.running import run_job
 from pricing_assets.core.freshness import ITEM_FRESHNESS
 from pricing_assets.core.refresh import PLACES
+from pricing_assets.core.wording import number_of
 from pricing_assets.schema import tables as t
 from pricing_assets.store.opening import open_database
 from pricing_assets.store.refresh import due_by_scan, plan_refresh
@@ -68,8 +69,8 @@ def refresh(limit: int, budget: Decimal | None, dry_run: bool) -> None:
     with open_database(Settings.from_env()) as database:
         calls = call_counts(database, result.run_id)
     click.echo(
-        f"{calls['made']:,} calls made for ${calls['cost_usd']:.2f} ({calls['errors']:,} failed). "
-        f"Run {result.run_id}."
+        f"{number_of(calls['made'], 'call')} made for ${calls['cost_usd']:.2f} "
+        f"({calls['errors']:,} failed). Run {result.run_id}."
     )
 
 
@@ -104,7 +105,9 @@ def _show(database: Database, plan: pa.Table, now: datetime) -> None:
     if len(rows) > ROWS_SHOWN:
         click.echo(f"... and {len(rows) - ROWS_SHOWN:,} more")
     total = sum((row["cost_usd"] for row in rows), Decimal(0))
-    click.echo(f"{len(rows):,} calls for ${total:.4f}. Nothing was asked: this was a dry run.")
+    click.echo(
+        f"{number_of(len(rows), 'call')} for ${total:.4f}. Nothing was asked: this was a dry run."
+    )
 
 
 def _names(database: Database, ids: list[str]) -> dict[str, tuple[str, str | None]]:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pricing_assets.core.codes import read_code
+from pricing_assets.core.wording import number_of
 from pricing_assets.store import reviews
 from pricing_assets.store.duplicates import BETWEEN_REASONS
 from pricing_assets.store.opening import open_database
@@ -66,7 +67,8 @@ def review(context: click.Context, as_json: bool, limit: int) -> None:
         console.width = FILE_COLUMNS
     console.print(_table(pairs))
     click.echo(
-        f"{len(pairs):,} of {waiting:,} pairs that wait. Decide: "
+        f"{len(pairs):,} of {number_of(waiting, 'pair that waits', 'pairs that wait')}. "
+        "Decide: "
         f"pricing review accept {pairs[0].isbn13} {pairs[0].other_isbn13}, or reject"
     )
 
@@ -115,7 +117,8 @@ def _decide(
         decided = {"isbn13": first, "other_isbn13": second, "verdict": verdict, "user": user}
         click.echo(json.dumps(decided))
         return
-    click.echo(f"{first} and {second}: {verdict} by {user}")
+    by = "" if user == DEFAULT_USER else f" by {user}"
+    click.echo(f"{first} and {second}: {verdict}{by}")
 
 
 def _isbn13(code: str) -> str:

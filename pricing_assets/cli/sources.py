@@ -12,6 +12,7 @@ import click
 import sqlalchemy as sa
 
 from pricing_assets.core.licences import FILES, SIMULATED, Terms
+from pricing_assets.core.wording import number_of
 from pricing_assets.schema import tables as t
 from pricing_assets.store.budgets import Budget, budgets
 from pricing_assets.store.circuits import Trouble, troubles
@@ -267,7 +268,7 @@ def _description(
 def _why_not(row: sa.Row[Any], settings: Settings) -> str:
     source = registered_sources().get(row.name.removeprefix(settings.source_prefix))
     if source is None:
-        return "not asked: it is read from files, or this version does not know it"
+        return "it is read from files, or this version does not know it"
     if row.enabled is False:
         return "switched off"
     missing = source.missing_credentials(Credentials.from_env())
@@ -287,17 +288,21 @@ def _show(source: Mapping[str, Any]) -> None:
         + ("" if source["active"] else f"; NOT ASKED: {source['why_not']}")
     )
     limits = [
-        f"{source['calls_a_day']:,} calls a day" if source["calls_a_day"] is not None else "",
+        number_of(source["calls_a_day"], "call") + " a day"
+        if source["calls_a_day"] is not None
+        else "",
         f"${source['usd_a_day']:,.2f} a day" if source["usd_a_day"] is not None else "",
     ]
     budget = " and ".join(filter(None, limits)) or "no limit"
     if source["calls_left_today"] is not None:
-        budget += f", {source['calls_left_today']:,} calls left today ({source['time_zone']})"
+        budget += (
+            f", {number_of(source['calls_left_today'], 'call')} left today ({source['time_zone']})"
+        )
     if source["allowance"]:
         budget += f"; rate and calls of a day are shared by all of {source['allowance']}"
     click.echo(
         f"  ${source['cost_per_call_usd']:.4f} a call, {source['rate_per_second']:g} a second, "
-        f"fresh for {source['freshness_days']:g} days; {budget}"
+        f"fresh for {number_of(source['freshness_days'], 'day')}; {budget}"
     )
     if circuit := source["circuit"]:
         again = circuit["tried_again_at"]

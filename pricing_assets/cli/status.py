@@ -5,6 +5,7 @@ import json
 import click
 import sqlalchemy as sa
 
+from pricing_assets.core.wording import number_of
 from pricing_assets.schema import tables as t
 from pricing_assets.store.circuits import troubles
 from pricing_assets.store.opening import open_database, usable_sources
@@ -79,7 +80,8 @@ def status(as_json: bool, rejected: bool, user: str) -> None:
     for session in state["asking"]:
         click.echo(
             f"asking now    {'/'.join(session['kinds'])}: {session['calls_answered']:,} of "
-            f"{session['calls_planned']:,} calls answered, {session['calls_failed']:,} failed, "
+            f"{number_of(session['calls_planned'], 'call')} answered, "
+            f"{session['calls_failed']:,} failed, "
             f"{session['calls_unanswered']:,} not sent, ${session['cost_usd']:.2f}; "
             f"since {session['started_at']}, last sign of life {session['updated_at']}"
         )

@@ -1,12 +1,14 @@
 """`pricing training-set`: building, listing, comparing, verifying and publishing training sets."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from pricing_assets.cli.errors import Refusal
 from pricing_assets.cli.running import run_job
 from pricing_assets.core.periods import FIRST_MONTH, moment, month_end
+from pricing_assets.core.wording import number_of
 from pricing_assets.store.opening import open_database
 from pricing_assets.store.training_compare import differences
 from pricing_assets.store.training_places import Build, all_builds, all_shown
@@ -100,12 +102,15 @@ def build(month: str, at: str | None, internal: bool) -> None:
         ops={"training_set": {"as_of": at or "", "internal": internal}},
     )
     event = next(e for e in result.get_asset_materialization_events())
-    metadata = {name: value.value for name, value in event.materialization.metadata.items()}
+    metadata: dict[str, Any] = {
+        name: value.value for name, value in event.materialization.metadata.items()
+    }
     provisional = ", provisional" if metadata["provisional"] else ""
     simulated = ", simulated" if metadata["simulated"] else ""
     kept_in = ", internal" if metadata["internal"] else ""
+    examples = metadata["dagster/partition_row_count"]
     click.echo(
-        f"{metadata['dagster/partition_row_count']:,} examples as of {metadata['as_of']}"
+        f"{number_of(examples, 'example')} as of {metadata['as_of']}"
         f"{provisional}{simulated}{kept_in}, build {metadata['build_id']}"
     )
     click.echo(f"  {settings.training_sets / month}")
@@ -159,7 +164,8 @@ def verify(path: str, rederive: int | None) -> None:
     if rederive is not None and not problems:
         with open_database(settings) as database:
             count, problems = rederived_problems(build, database, rederive)
-        click.echo(f"{count:,} labels recomputed from stored observations and bodies")
+        labels = number_of(count, "label")
+        click.echo(f"{labels} recomputed from stored observations and bodies")
     if problems:
         raise Refusal(f"{build.path} does not verify:\n  " + "\n  ".join(problems))
     click.echo("All of it is what the manifest says.")

@@ -14,6 +14,8 @@ from operator import mul
 
 from stdnum import ean, isbn, issn
 
+from pricing_assets.core.wording import number_of
+
 MAX_CODE_LENGTH = 64
 """Longer texts are not looked into. The longest honest one, an ISBN-13 with hyphens and
 its label, has under 30 characters."""
@@ -60,7 +62,7 @@ REASONS: Mapping[str, str] = {
         "Give the ISBN from the book."
     ),
     "wrong_length": (
-        "{code} has {length} characters; an ISBN has 10 or 13. Look for missing or doubled "
+        "{code} has {characters}; an ISBN has 10 or 13. Look for missing or doubled "
         "digits and scan it again."
     ),
     "control_characters": (
@@ -83,7 +85,7 @@ REASONS: Mapping[str, str] = {
 The order counts where one row has several codes and none is accepted: the reason that
 comes first here is the one worth telling. Fields of the sentences: `code` (as shown to
 a person), `expected` (check digit), `kind` (of product or item), `hint` (what to give
-instead), `length` (in characters).
+instead), `length` (in characters), `characters` (the same in words).
 """
 
 _RESTORED = "Put back {zeros} that a spreadsheet had removed: read as {code}."
@@ -228,7 +230,7 @@ def _judge(code: str, shown: str, *, bare_number: bool = False) -> CodeReading:
         return _book(key, shown, (_RESTORED if stripped else _SBN).format(code=padded, zeros=zeros))
     if length == 10 or (length == 13 and code.isdigit()):
         return _wrong_digit(code, shown)
-    return refuse("wrong_length", shown, length=length)
+    return refuse("wrong_length", shown, characters=number_of(length, "character"))
 
 
 def _isbn13(code: str) -> str | None:

@@ -10,6 +10,7 @@ from pricing_assets.core.items import item_id
 from pricing_assets.schema import tables as t
 from pricing_assets.store.works import assign_works_of
 from resources.database import AnySelect, Database
+from resources.settings import DEFAULT_USER
 
 Verdict = Literal["accepted", "rejected"]
 
@@ -127,8 +128,10 @@ def _explain(
         return
     both = " and ".join(isbns)
     if before:
+        user = before[0].user_id
+        by = "" if user == DEFAULT_USER else f" by {user}"
         raise NotForReview(
-            f"{both} were {before[0].verdict} by {before[0].user_id} on "
+            f"{both} were {before[0].verdict}{by} on "
             f"{before[0].decided_at:%Y-%m-%d}. A verdict stays: training sets were built on it."
         )
     known = {

@@ -34,7 +34,7 @@ def stored_name(database: Database, name: str, prefix: str) -> str:
         if candidate in names:
             return candidate
     close = _close_names(bare, names)
-    hint = f"; did you mean {' or '.join(close)}?" if close else f": {', '.join(sorted(names))}"
+    hint = f"; did you mean {' or '.join(close)}?" if close else f": {', '.join(sorted(names))}."
     raise UnknownSource(f"there is no source {name[:64]!r}{hint}")
 
 

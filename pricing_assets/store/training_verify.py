@@ -21,6 +21,7 @@ from pricing_assets.core.training import (
     columns_of_manifest,
     files_of_manifest,
 )
+from pricing_assets.core.wording import number_of
 from pricing_assets.schema import tables as t
 from pricing_assets.store.market import (
     count_sales_once,
@@ -200,7 +201,8 @@ def _body_problems(database: Database, example: Mapping[str, Any], rows: Any) ->
     for digest in sorted({row.payload_sha256 for row in rows}):
         of_body = [row for row in rows if row.payload_sha256 == digest]
         if digest not in bodies:
-            yield f"{key}: the body {digest[:16]} of {len(of_body)} observations is gone"
+            observations = number_of(len(of_body), "observation")
+            yield f"{key}: the body {digest[:16]} of {observations} is gone"
             continue
         if hashlib.sha256(bodies[digest]).hexdigest() != digest:
             yield f"{key}: the body {digest[:16]} is not what its hash says"

@@ -34,7 +34,7 @@ def test_a_table_keeps_its_shape_whatever_its_cells_hold(rows: list[list[object]
     text = presentation.markdown_table(("a", "b"), rows).value
     assert text is not None
     if not rows:
-        assert text == "*nothing yet*"
+        assert text == "*none*"
         return
     lines = text.split("\n")
     assert len(lines) == len(rows) + 2

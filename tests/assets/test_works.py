@@ -43,7 +43,7 @@ def test_it_shows_works_editions_and_what_waits_for_a_person(database: Database)
 def test_it_shows_nothing_of_an_empty_platform(database: Database) -> None:
     found = shown(database)
     assert (found["dagster/row_count"], found["editions_per_work"]) == (0, 0.0)
-    assert found["pairs"] == "*nothing yet*"
+    assert found["pairs"] == "*none*"
 
 
 def test_every_book_of_a_run_has_its_work(processed: Processed) -> None:

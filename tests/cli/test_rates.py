@@ -17,7 +17,10 @@ def test_a_file_of_the_ecb_converts_what_waited_for_it(home: Path, tmp_path: Pat
     assert "unknown currency GBP" in pricing_here("explain", isbn(1)).stdout
     loaded = pricing_here("rates", "load", str(rates))
     assert loaded.returncode == 0, loaded.stderr
-    assert "4 rates of ecb: 4 added, 0 known before; 1 prices that waited" in loaded.stdout
+    assert (
+        "4 rates of ecb: 4 added, 0 known before; 1 price that waited was converted"
+        in loaded.stdout
+    )
     again = pricing_here("rates", "load", str(rates))
     assert "0 added, 4 known before; 0 prices" in again.stdout
     assert "Not counted" not in pricing_here("explain", isbn(1)).stdout

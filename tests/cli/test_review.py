@@ -70,7 +70,9 @@ def test_the_pairs_are_listed_decided_and_gone(reviewed: DatabaseUrl) -> None:
 
     refused = pricing_here("review", "accept", isbn(1), isbn(2))
     assert refused.returncode == 1
-    assert f"{isbn(1)} and {isbn(2)} were rejected by default" in refused.stderr
+    assert f"{isbn(1)} and {isbn(2)} were rejected on 2026-10-20" in refused.stderr
+    same = pricing_here("review", "accept", isbn(3), isbn(1))
+    assert same.stdout == f"{isbn(3)} and {isbn(1)}: accepted\n"
     unlike = pricing_here("review", "accept", isbn(1), isbn(4))
     assert unlike.returncode == 1
     assert f"{isbn(1)} and {isbn(4)} do not look like one edition" in unlike.stderr

@@ -77,7 +77,16 @@ def test_an_agreement_is_declared_by_name_and_date(
 def test_an_unknown_name_ends_with_2_and_the_close_ones(home: Path) -> None:
     done = pricing_here("sources", "enable", "open_libary")
     assert done.returncode == 2
-    assert "did you mean sandbox:open_library?" in done.stderr
+    assert "did you mean sandbox:open_library? See: pricing sources list" in done.stderr
+    unlike = pricing_here("sources", "enable", "nosuch")
+    assert unlike.returncode == 2
+    assert "wikimedia_commons. See: pricing sources list" in unlike.stderr
+
+
+def test_one_is_said_in_the_singular(home: Path) -> None:
+    one = ("--freshness-days", "1", "--calls-a-day", "1")
+    shown = pricing_here("sources", "set", "searchapi_ebay_sold", *one).stdout
+    assert "fresh for 1 day; 1 call a day, 1 call left today" in shown
 
 
 def test_a_source_that_is_left_in_peace_is_shown_with_reason_and_end(

@@ -169,6 +169,7 @@ def test_no_text_breaks_it_and_every_answer_is_complete(text: str) -> None:
         ("9780000000002", "placeholder", "unknown"),
         ("9999999999", "placeholder", "unknown"),
         ("978043902348", "wrong_length", "12 characters"),
+        ("1", "wrong_length", "1 has 1 character;"),
         ("97804390234811", "wrong_length", "14 characters"),
         ("2767052117", "check_digit", "2767052117"),
         ("97804390\x0023481", "control_characters", "plain text"),

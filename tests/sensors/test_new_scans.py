@@ -241,7 +241,8 @@ def test_it_waits_after_failures_and_starts_afresh_after_a_success(platform: Pla
         now = datetime.now(UTC)
         waiting = tick(platform, cursor, Clock(now + wait - timedelta(seconds=5)))
         assert requests(waiting) == []
-        assert f"{failures} runs in a row failed" in reason(waiting)
+        failed = "1 run failed" if failures == 1 else f"{failures} runs in a row failed"
+        assert failed in reason(waiting)
         assert isinstance(waiting, dg.SensorResult)
         result = tick(platform, waiting.cursor, Clock(now + wait + timedelta(seconds=5)))
         assert len(requests(result)) == 1
