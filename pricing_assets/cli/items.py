@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from pricing_assets.cli.errors import Refusal
 from pricing_assets.core.categories import CATEGORIES
+from pricing_assets.core.codes import shown_code
 from pricing_assets.core.items import item_id
 from pricing_assets.core.readings import read_item
 from pricing_assets.schema import tables as t
@@ -39,7 +40,7 @@ def known_item(database: Database, code: str, category: str | None) -> sa.Row[An
     if len(found) == 1:
         return found[0]
     if reading.natural_key is None:
-        raise click.UsageError(f"{code[:40]!r} names no item: {reading.note}")
+        raise click.UsageError(f"{shown_code(code)!r} names no item: {reading.note}")
     said = f"--category {category} " if category else ""
     raise Refusal(
         f"{reading.natural_key} was never scanned. Scan it: "

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pricing_assets.core.codes import read_code
+from pricing_assets.core.codes import read_code, shown_code
 from pricing_assets.core.wording import number_of
 from pricing_assets.store import reviews
 from pricing_assets.store.duplicates import BETWEEN_REASONS
@@ -124,7 +124,7 @@ def _decide(
 def _isbn13(code: str) -> str:
     reading = read_code(code)
     if reading.category != "book" or reading.natural_key is None:
-        raise click.UsageError(f"{code[:40]!r} is not an ISBN: {reading.note}")
+        raise click.UsageError(f"{shown_code(code)!r} is not an ISBN: {reading.note}")
     return reading.natural_key
 
 

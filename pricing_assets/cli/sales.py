@@ -5,6 +5,7 @@ import shlex
 import click
 
 from pricing_assets.core.categories import CATEGORIES
+from pricing_assets.core.codes import shown_code
 from pricing_assets.core.items import item_id
 from pricing_assets.core.readings import read_item
 from pricing_assets.store.merges import merges_of, unmerge
@@ -83,5 +84,5 @@ def unmerge_(
 def _item(code: str, category: str | None) -> str:
     reading = read_item(code, category)
     if reading.category is None or reading.natural_key is None:
-        raise click.UsageError(f"{code[:40]!r} names no item: {reading.note}")
+        raise click.UsageError(f"{shown_code(code)!r} names no item: {reading.note}")
     return item_id(reading.category, reading.natural_key)

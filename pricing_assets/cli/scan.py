@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pricing_assets.cli.errors import Refusal
 from pricing_assets.core.categories import CATEGORIES
-from pricing_assets.core.codes import SHOWN_LENGTH
+from pricing_assets.core.codes import shown_code
 from pricing_assets.core.items import item_id
 from pricing_assets.core.readings import read_item
 from pricing_assets.store.intake import IntakeCount, Readings, store_scans
@@ -65,8 +65,7 @@ def scan(codes: tuple[str, ...], files: tuple[Path, ...], category: str | None, 
         if codes:
             typed = _typed(codes, category)
             for code, note in zip(codes, typed.rows["note"].to_pylist(), strict=True):
-                shown = code if len(code) <= SHOWN_LENGTH else f"{code[: SHOWN_LENGTH - 1]}…"
-                click.echo(f"{shown}: {note or 'accepted'}")
+                click.echo(f"{shown_code(code)}: {note or 'accepted'}")
             total += store_scans(database, [typed], user_id=user, received_at=clock.now())
         for path in files:
             readings = _of_file(path, category)

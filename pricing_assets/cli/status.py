@@ -5,6 +5,7 @@ import json
 import click
 import sqlalchemy as sa
 
+from pricing_assets.core.codes import shown_code
 from pricing_assets.core.wording import number_of
 from pricing_assets.schema import tables as t
 from pricing_assets.store.circuits import troubles
@@ -105,6 +106,6 @@ def _list_rejected(database: Database, user: str) -> None:
         .limit(REJECTED_SHOWN)
     )
     for row in rows:
-        click.echo(f"{row.origin_name}:{row.line}  {row.code[:40]!r}  {row.note}")
+        click.echo(f"{row.origin_name}:{row.line}  {shown_code(row.code)!r}  {row.note}")
     if not rows:
         click.echo("No scan was rejected.")

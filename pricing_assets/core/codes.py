@@ -21,7 +21,7 @@ MAX_CODE_LENGTH = 64
 its label, has under 30 characters."""
 
 SHOWN_LENGTH = 40
-"""How much of a code a note repeats at most."""
+"""How much of a code a person is shown at most."""
 
 MIN_STRIPPED_LENGTH = 7
 """Shortest number that may be an ISBN-10 whose leading zeros a spreadsheet removed.
@@ -279,8 +279,11 @@ def _book(key: str, shown: str, note: str = "") -> CodeReading:
 
 def refuse(reason: str, shown: str, **details: str | int) -> CodeReading:
     """Return the refusal of a code for one of `REASONS`, with the sentence's fields."""
-    code = "".join(
-        c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown[:SHOWN_LENGTH]
-    )
-    code = code if len(shown) <= SHOWN_LENGTH else f"{code[:-1]}…"
-    return CodeReading(None, None, reason, REASONS[reason].format(code=code, **details))
+    sentence = REASONS[reason].format(code=shown_code(shown), **details)
+    return CodeReading(None, None, reason, sentence)
+
+
+def shown_code(raw: str) -> str:
+    """Return a code as a person is shown it: cut with a sign of it, and nothing but text."""
+    code = raw if len(raw) <= SHOWN_LENGTH else f"{raw[: SHOWN_LENGTH - 1]}…"
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in code)

@@ -111,6 +111,9 @@ def test_a_long_code_is_cut_where_one_sees_it(home: Path) -> None:
     title = "2023 Bowman Chrome Ethan Salas Refractor #BCP-50"
     assert f"{title[:39]}…: accepted" in scan("--category", "card", title).output
     assert f"{title[:40]}: " in scan("--category", "card", title[:40]).output
+    scan(title)
+    listed = CliRunner().invoke(pricing, ["status", "--rejected"]).output
+    assert f"command line:1  '{title[:39]}…'  " in listed
 
 
 def test_a_card_is_scanned_where_it_is_said_to_be_one(on_database: DatabaseUrl) -> None:
