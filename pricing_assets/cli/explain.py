@@ -12,6 +12,7 @@ from pricing_assets.core.categories import CATEGORIES
 from pricing_assets.core.freshness import ASK_REASONS
 from pricing_assets.core.gate import V1
 from pricing_assets.core.valuation import METHODS
+from pricing_assets.core.wording import number_of
 from pricing_assets.schema import tables as t
 from pricing_assets.store.conflicts import conflicts_of
 from pricing_assets.store.decisions import next_reasons
@@ -149,7 +150,8 @@ def _show_index(database: Database, key: str, now: datetime) -> None:
                 f"{row.result}{complete}, {row.last_fetched_at:%Y-%m-%d %H:%M} UTC, "
                 f"due {row.next_due_at:%Y-%m-%d %H:%M}"
             )
-            fetched += f", {row.misses} misses in a row" if row.misses else ""
+            if row.misses:
+                fetched += f", {number_of(row.misses, 'miss', 'misses')} in a row"
         if row is not None and row.lease_run_id is not None:
             fetched += f", leased by run {row.lease_run_id[:8]} until {row.lease_until:%H:%M} UTC"
         click.echo(f"  {source:<30} {action + ': ' + reason:<18} {fetched}")

@@ -97,7 +97,8 @@ def _due(now: datetime) -> AnySelect:
 def due_by_scan(database: Database, *, now: datetime) -> int:
     """Count the answers that are due and that only a new scan of their items renews.
 
-    Something was learnt of those within `ITEM_FRESHNESS`, so that no refresh plans them.
+    Something was learnt of those within `ITEM_FRESHNESS`, and no source failed: no refresh plans
+    them.
     """
     index, sources, items = t.unified_index, t.data_sources, t.items
     statement = (
@@ -108,6 +109,7 @@ def due_by_scan(database: Database, *, now: datetime) -> int:
         .where(
             index.c.next_due_at <= moment(now),
             items.c.last_enrichment_at > moment(now - ITEM_FRESHNESS),
+            index.c.result != "error",
         )
     )
     return int(database.scalar(statement) or 0)
