@@ -12,7 +12,7 @@ from pricing_assets.schema import tables as t
 from pricing_assets.store.opening import open_database
 from resources.database import AnySelect
 from resources.settings import Settings
-from tests.runs import pricing_here
+from tests.runs import drop, pricing_here
 
 NOW = "2026-10-01T19:30:00+00:00"
 DAYS = 3
@@ -29,6 +29,8 @@ def test_past_days_are_lived_through_once_with_the_clock_set_to_them(
 ) -> None:
     monkeypatch.setenv("PRICING_NOW", NOW)
     monkeypatch.setenv("PRICING_SANDBOX_URL", sandbox_url)
+    waiting = drop(home / "inbox", "today.txt", "9780316769174\n")
+    broken = drop(home / "inbox", "broken.parquet", "no Parquet")
     command = ("demo", "--history", str(DAYS), "--books", "25")
     done = pricing_here(*command)
     assert done.returncode == 0, done.stderr
@@ -59,6 +61,8 @@ def test_past_days_are_lived_through_once_with_the_clock_set_to_them(
     assert again.returncode == 0, again.stderr
     assert " calls made" not in again.stdout
     assert json.loads(pricing_here("status", "--json").stdout) == state
+    # What waits in the inbox is of today, and no past day takes or refuses it.
+    assert sorted((home / "inbox").iterdir()) == [broken, waiting]
 
 
 def test_no_history_begins_before_there_was_anything(
