@@ -7,6 +7,8 @@ arrive and committed in batches while calls go on.
 import asyncio
 import gc
 import logging
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -150,7 +152,7 @@ def ask_open(
         if asking.total:
             calls = number_of(asking.total, "call")
             _log.info("%s sources: %s to make", "/".join(kinds), calls)
-            with asking.session(), _short_collections():
+            with asking.session(), _short_collections(), _orderly_interrupt():
                 asyncio.run(asking.ask_all())
     finally:
         spool.close()
@@ -174,6 +176,23 @@ def _short_collections() -> Iterator[None]:
     finally:
         gc.set_threshold(*before)
         gc.unfreeze()
+
+
+@contextmanager
+def _orderly_interrupt() -> Iterator[None]:
+    """Let asyncio take Ctrl-C for the length of a `with` block: it cancels what is under way.
+
+    Dagster's own handler raises wherever the program happens to be. In the middle of a read
+    asyncio takes that for a failure of the connection, logs it and goes on asking.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class _Asking:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,26 @@ if TYPE_CHECKING:
 
 RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 """Tags by which Dagster gives one run a range of partitions."""
+
+NO_CAPTURE = {
+    "module": "dagster._core.storage.noop_compute_log_manager",
+    "class": "NoOpComputeLogManager",
+}
+"""What a command prints is for its terminal. To keep it Dagster starts processes that copy it
+there, and that answer Ctrl-C with tracebacks; the run's own log is kept as of any run."""
+
+
+class Interrupted(click.ClickException):
+    """Somebody pressed Ctrl-C while a job ran: no error, exit code 130 as of shells."""
+
+    exit_code = 130
+
+    def __init__(self, go_on: str) -> None:
+        super().__init__(f"Interrupted. What was answered is kept; go on with: {go_on}")
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the line, without the word "Error"."""
+        click.echo(self.message, file=file, err=True)
 
 
 def dagster_home() -> Path:
@@ -47,6 +67,7 @@ def run_job(
 
     Raises:
         Refusal: The run failed; the message has the cause and the run's id.
+        Interrupted: Somebody interrupted it.
     """
     with progress():
         return execute(name, partition=partition, ops=ops, settings=settings)
@@ -73,13 +94,16 @@ def execute(
 
     Raises:
         Refusal: The run failed; the message has the cause and the run's id.
+        Interrupted: Somebody interrupted it.
     """
-    dagster_home()
+    home = dagster_home()
     import dagster as dg
+    from dagster._core.instance.ref import InstanceRef
 
     from pricing_assets.build import build_defs
 
-    with dg.DagsterInstance.get() as instance:
+    reference = InstanceRef.from_dir(str(home), overrides={"compute_logs": NO_CAPTURE})
+    with dg.DagsterInstance.from_ref(reference) as instance:
         result = (
             build_defs(settings, {"clock": clock} if clock else None)
             .resolve_job_def(name)
@@ -95,6 +119,10 @@ def execute(
             )
         )
     if not result.success:
+        if _was_interrupted(result):
+            # What is replayed goes on by itself; a run now would take it out of its past.
+            by_run = name == "process_scans" and clock is None
+            raise Interrupted("pricing run" if by_run else "the same command")
         raise Refusal(f"{_cause(result)}\nThe run is {result.run_id}: see it with 'make ui'.")
     return result
 
@@ -123,6 +151,16 @@ class _Lines(logging.Handler):
         stage = record.name.rpartition(".")[2].replace("_", " ")
         seconds = time.monotonic() - self._started
         click.echo(f"  {seconds:5.1f} s  {stage:<24} {record.getMessage()}")
+
+
+def _was_interrupted(result: "dg.ExecuteInProcessResult") -> bool:
+    from dagster._core.events import RunFailureReason
+
+    return any(
+        event.job_failure_data.failure_reason is RunFailureReason.UNEXPECTED_TERMINATION
+        for event in result.all_events
+        if event.is_job_failure
+    )
 
 
 def _cause(result: "dg.ExecuteInProcessResult") -> str:

@@ -1,6 +1,10 @@
 """The commands that run jobs and those that read what came of it, on one small platform."""
 
 import json
+import os
+import signal
+import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,8 +17,18 @@ from click.testing import CliRunner, Result
 from pricing_assets.cli import pricing
 from pricing_assets.schema import tables as t
 from resources.clock import Clock
+from resources.sandbox.process import SandboxProcess
 from resources.settings import Settings
-from tests.runs import NOON, isbns, make_dagster_home, new_platform, pricing_here
+from tests.conftest import ROOT
+from tests.runs import (
+    COMMAND,
+    NOON,
+    asked,
+    isbns,
+    make_dagster_home,
+    new_platform,
+    pricing_here,
+)
 from tests.runs import pricing as run_pricing
 
 BOOKS = isbns(12)
@@ -224,6 +238,42 @@ def test_a_run_in_a_process_of_its_own_says_the_same(ran: Ran) -> None:
     assert done.returncode == 0, done.stderr
     assert "0 calls made for $0.00" in done.stdout.splitlines()[-1]
     assert "s  raw scans" in done.stdout
+
+
+def test_ctrl_c_is_one_line_and_the_next_run_goes_on(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert pricing_here("scan", *BOOKS).returncode == 0
+    with SandboxProcess(size=len(BOOKS), latency_ms=500) as sandbox:
+        monkeypatch.setenv("PRICING_SANDBOX_URL", sandbox.url)
+        process = subprocess.Popen(
+            [*COMMAND, "run"],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            deadline = time.monotonic() + 60
+            while not asked(sandbox.url):
+                assert process.poll() is None
+                assert time.monotonic() < deadline, "it does not get on"
+                time.sleep(0.02)
+            # A terminal sends it to all processes of the command.
+            os.killpg(process.pid, signal.SIGINT)
+            output = process.communicate(timeout=60)[0]
+        finally:
+            process.kill()
+        assert process.returncode == 130
+        assert "Traceback" not in output
+        assert output.splitlines()[-1] == (
+            "Interrupted. What was answered is kept; go on with: pricing run"
+        )
+        done = pricing_here("run")
+        assert done.returncode == 0, done.stderr
+    state = json.loads(pricing_here("status", "--json").stdout)
+    assert state["scans"]["pending"] == 0
 
 
 def test_a_training_set_is_listed_verified_compared_and_published(
