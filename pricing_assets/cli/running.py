@@ -29,6 +29,19 @@ NO_CAPTURE = {
 there, and that answer Ctrl-C with tracebacks; the run's own log is kept as of any run."""
 
 
+CODE_LOCATION, REPOSITORY = "pricing_assets", "__repository__"
+"""What the UI shows a run under: the code location of [tool.dg], and Dagster's own name for what
+it defines."""
+
+RUN_TAGS = {
+    "dagster/code_location": CODE_LOCATION,
+    ".dagster/repository": f"{REPOSITORY}@{CODE_LOCATION}",
+    # Whoever started it starts it again: a daemon would, with settings of its own.
+    "dagster/max_retries": "0",
+}
+"""Tags of every run: those that Dagster gives to a run of a job of the code location, and more."""
+
+
 class Interrupted(click.ClickException):
     """Somebody pressed Ctrl-C while a job ran: no error, exit code 130 as of shells."""
 
@@ -102,6 +115,7 @@ def execute(
 
     from pricing_assets.build import build_defs
 
+    of_range = dict(zip(RANGE_TAGS, partitions, strict=True)) if partitions else {}
     reference = InstanceRef.from_dir(str(home), overrides={"compute_logs": NO_CAPTURE})
     with dg.DagsterInstance.from_ref(reference) as instance:
         result = (
@@ -110,7 +124,7 @@ def execute(
             .execute_in_process(
                 instance=instance,
                 partition_key=partition,
-                tags=dict(zip(RANGE_TAGS, partitions, strict=True)) if partitions else None,
+                tags={**RUN_TAGS, **of_range},
                 raise_on_error=False,
                 run_config={
                     "ops": {asset: {"config": config} for asset, config in (ops or {}).items()},
@@ -118,6 +132,7 @@ def execute(
                 },
             )
         )
+        _show_under_its_job(instance, result)
     if not result.success:
         if _was_interrupted(result):
             # What is replayed goes on by itself; a run now would take it out of its past.
@@ -151,6 +166,25 @@ class _Lines(logging.Handler):
         stage = record.name.rpartition(".")[2].replace("_", " ")
         seconds = time.monotonic() - self._started
         click.echo(f"  {seconds:5.1f} s  {stage:<24} {record.getMessage()}")
+
+
+def _show_under_its_job(
+    instance: "dg.DagsterInstance", result: "dg.ExecuteInProcessResult"
+) -> None:
+    """Name the job's origin, without which the UI's timeline passes over a run.
+
+    A run in this process is created without one, and `execute_in_process` takes none.
+    """
+    from dagster._core.remote_origin import (
+        RegisteredCodeLocationOrigin,
+        RemoteJobOrigin,
+        RemoteRepositoryOrigin,
+    )
+
+    repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(CODE_LOCATION), REPOSITORY)
+    instance.run_storage.replace_job_origin(
+        result.dagster_run, RemoteJobOrigin(repository, result.dagster_run.job_name)
+    )
 
 
 def _was_interrupted(result: "dg.ExecuteInProcessResult") -> bool:

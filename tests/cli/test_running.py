@@ -12,9 +12,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import sqlalchemy as sa
+import yaml
 from click.testing import CliRunner, Result
 
 from pricing_assets.cli import pricing
+from pricing_assets.definitions import defs
 from pricing_assets.schema import tables as t
 from resources.clock import Clock
 from resources.sandbox.process import SandboxProcess
@@ -86,6 +88,19 @@ def test_run_shows_progress_and_what_it_cost(ran: Ran) -> None:
     assert last.startswith("67 calls made for $0.05 (0 failed), 5 saved")
     assert "Run " in last
     assert (ran.home / "inbox" / "done" / "more.txt").is_file()
+
+
+def test_the_ui_shows_a_run_under_its_job(ran: Ran) -> None:
+    (place,) = yaml.safe_load((ROOT / "workspace.yaml").read_text())["load_from"]
+    with dg.DagsterInstance.from_config(ran.env["DAGSTER_HOME"]) as instance:
+        run = instance.get_runs(dg.RunsFilter(job_name="process_scans"))[-1]
+    assert run.remote_job_origin is not None
+    # The timeline goes by the origin, and the list of jobs by the tag.
+    assert run.remote_job_origin.job_name == "process_scans"
+    origin = run.remote_job_origin.repository_origin
+    assert origin.code_location_origin.location_name == place["python_module"]["location_name"]
+    assert origin.repository_name == defs.get_repository_def().name
+    assert run.tags[".dagster/repository"] == origin.get_label()
 
 
 def test_status_as_json_has_every_number(invoke: Invoke) -> None:
