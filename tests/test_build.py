@@ -139,6 +139,8 @@ def test_an_asset_explains_itself(definitions: dg.Definitions, name: str) -> Non
     assert list(spec.owners) == ["team:pricing"]
     assert spec.kinds
     schema = spec.metadata["dagster/column_schema"]
+    assert [column.name for column in schema.columns if not column.description] == []
+    schema = spec.metadata["dagster/column_schema"]
     assert isinstance(schema, dg.TableSchema)
     assert len(schema.columns) >= 5
     assert spec.tags

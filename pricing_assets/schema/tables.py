@@ -71,7 +71,9 @@ class Scan(Base):
 
     __tablename__ = "scans"
 
-    id: Mapped[int] = mapped_column(BIG_KEY, primary_key=True, autoincrement=True)
+    id: Mapped[int] = mapped_column(
+        BIG_KEY, primary_key=True, autoincrement=True, doc="in the order of arrival"
+    )
     user_id: Mapped[str] = mapped_column(
         sa.String(64), default=DEFAULT_USER, doc="whose scan it is"
     )
@@ -127,7 +129,7 @@ class Item(Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
-    title: Mapped[str | None]
+    title: Mapped[str | None] = mapped_column(doc="or name, as metadata_source gives it")
     description: Mapped[str | None]
     thumbnail_url: Mapped[str | None]
     metadata_source: Mapped[str | None] = mapped_column(SOURCE, doc="source of the title")
@@ -285,7 +287,9 @@ class MetadataVersion(Base):
 
     __tablename__ = "metadata_versions"
 
-    item_id: Mapped[str] = mapped_column(ITEM_ID, sa.ForeignKey("items.id"), primary_key=True)
+    item_id: Mapped[str] = mapped_column(
+        ITEM_ID, sa.ForeignKey("items.id"), primary_key=True, doc="the item that it is about"
+    )
     source: Mapped[str] = mapped_column(
         SOURCE, sa.ForeignKey("data_sources.name"), primary_key=True, doc="who said it"
     )
@@ -340,10 +344,12 @@ class Payload(Base):
 
     __tablename__ = "payloads"
 
-    sha256: Mapped[str] = mapped_column(SHA256, primary_key=True)
-    source: Mapped[str] = mapped_column(SOURCE, sa.ForeignKey("data_sources.name"))
-    fetched_at: Mapped[datetime]
-    content_type: Mapped[str | None]
+    sha256: Mapped[str] = mapped_column(SHA256, primary_key=True, doc="of the body as it came")
+    source: Mapped[str] = mapped_column(
+        SOURCE, sa.ForeignKey("data_sources.name"), doc="who returned it"
+    )
+    fetched_at: Mapped[datetime] = mapped_column(doc="when it was first returned")
+    content_type: Mapped[str | None] = mapped_column(doc="as the source named it")
     size_bytes: Mapped[int] = mapped_column(doc="of the body as it came")
     body_zstd: Mapped[bytes] = mapped_column(doc="empty once it was removed")
     removed_at: Mapped[datetime | None] = mapped_column(
@@ -412,30 +418,40 @@ class PriceListing(Base):
 
     __tablename__ = "price_listings"
 
-    id: Mapped[int] = mapped_column(BIG_KEY, primary_key=True, autoincrement=True)
-    item_id: Mapped[str] = mapped_column(ITEM_ID, sa.ForeignKey("items.id"))
+    id: Mapped[int] = mapped_column(
+        BIG_KEY, primary_key=True, autoincrement=True, doc="number of the observation"
+    )
+    item_id: Mapped[str] = mapped_column(
+        ITEM_ID, sa.ForeignKey("items.id"), doc="the item that was priced"
+    )
     source: Mapped[str] = mapped_column(
         SOURCE, sa.ForeignKey("data_sources.name"), doc="who showed it"
     )
     source_listing_id: Mapped[str] = mapped_column(sa.String(128), doc="the source's own id")
     kind: Mapped[str] = mapped_column(sa.String(16), doc="sold, ask, offer or estimate")
-    title: Mapped[str]
+    title: Mapped[str] = mapped_column(doc="as the listing shows it")
     price: Mapped[Decimal] = mapped_column(doc="as shown, without shipping")
     currency: Mapped[str] = mapped_column(sa.String(3), doc="ISO 4217")
     exchange_rate: Mapped[Decimal | None] = mapped_column(
         Money(18, 8), doc="to USD, at exchange_rate_date"
     )
-    exchange_rate_date: Mapped[date | None]
+    exchange_rate_date: Mapped[date | None] = mapped_column(
+        doc="day of that rate; the price's own where it is in USD"
+    )
     price_usd: Mapped[Decimal | None] = mapped_column(
         doc="of one piece of the lot; null where it cannot be converted"
     )
     conversion_error: Mapped[str | None] = mapped_column(doc="why it could not be converted")
     shipping: Mapped[Decimal | None] = mapped_column(doc="in currency")
-    quantity: Mapped[int] = mapped_column(server_default=sa.text("1"))
-    condition: Mapped[str | None] = mapped_column(sa.String(64))
-    listing_type: Mapped[str | None] = mapped_column(sa.String(16))
-    bids: Mapped[int | None]
-    watchers: Mapped[int | None]
+    quantity: Mapped[int] = mapped_column(
+        server_default=sa.text("1"), doc="pieces sold or offered, each at the price"
+    )
+    condition: Mapped[str | None] = mapped_column(sa.String(64), doc="as the source puts it")
+    listing_type: Mapped[str | None] = mapped_column(
+        sa.String(16), doc="auction, fixed_price or best_offer"
+    )
+    bids: Mapped[int | None] = mapped_column(doc="bids of the auction so far")
+    watchers: Mapped[int | None] = mapped_column(doc="people who watch the listing")
     sold_at: Mapped[datetime | None] = mapped_column(doc="when it sold, where the source says")
     listed_at: Mapped[datetime | None] = mapped_column(doc="when it was listed")
     observed_at: Mapped[datetime] = mapped_column(doc="when we learnt of it")
@@ -600,8 +616,10 @@ class PriceSnapshot(Base):
 
     __tablename__ = "price_snapshots"
 
-    item_id: Mapped[str] = mapped_column(ITEM_ID, sa.ForeignKey("items.id"), primary_key=True)
-    snapshot_date: Mapped[date] = mapped_column(primary_key=True)
+    item_id: Mapped[str] = mapped_column(
+        ITEM_ID, sa.ForeignKey("items.id"), primary_key=True, doc="the item that there was news of"
+    )
+    snapshot_date: Mapped[date] = mapped_column(primary_key=True, doc="the day, in UTC")
     as_of: Mapped[datetime] = mapped_column(doc="only what was known by then")
     provisional: Mapped[bool] = mapped_column(doc="the day had not ended")
     window_days: Mapped[int] = mapped_column(doc="days of sales counted")
@@ -739,15 +757,17 @@ class RefreshAsk(Base):
 
     __tablename__ = "refresh_asks"
 
-    item_id: Mapped[str] = mapped_column(ITEM_ID, sa.ForeignKey("items.id"), primary_key=True)
-    source: Mapped[str] = mapped_column(
-        SOURCE, sa.ForeignKey("data_sources.name"), primary_key=True
+    item_id: Mapped[str] = mapped_column(
+        ITEM_ID, sa.ForeignKey("items.id"), primary_key=True, doc="the item to ask about"
     )
-    planned_at: Mapped[datetime]
-    run_id: Mapped[str] = mapped_column(sa.String(64))
-    reason: Mapped[str] = mapped_column(sa.String(16))
+    source: Mapped[str] = mapped_column(
+        SOURCE, sa.ForeignKey("data_sources.name"), primary_key=True, doc="the source to ask"
+    )
+    planned_at: Mapped[datetime] = mapped_column(doc="when it was planned; forgotten after a week")
+    run_id: Mapped[str] = mapped_column(sa.String(64), doc="the Dagster run that planned it")
+    reason: Mapped[str] = mapped_column(sa.String(16), doc="stale or low_quality")
     priority: Mapped[float] = mapped_column(doc="value at stake x staleness / cost")
-    cost_usd: Mapped[Decimal] = mapped_column(Money(12, 6))
+    cost_usd: Mapped[Decimal] = mapped_column(Money(12, 6), doc="of the call")
 
     __table_args__ = (sa.Index("ix_refresh_asks_planned_at", "planned_at"),)
 
@@ -760,12 +780,14 @@ class Work(Base):
 
     __tablename__ = "works"
 
-    key: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    key: Mapped[str] = mapped_column(
+        sa.String(64), primary_key=True, doc="Open Library's, else a fingerprint"
+    )
     fingerprint: Mapped[str | None] = mapped_column(sa.String(64), doc="of title and first author")
-    title: Mapped[str | None]
-    authors: Mapped[str | None]
+    title: Mapped[str | None] = mapped_column(doc="of one of its editions")
+    authors: Mapped[str | None] = mapped_column(doc="of that edition")
     editions: Mapped[int] = mapped_column(server_default=sa.text("0"), doc="items of this work")
-    updated_at: Mapped[datetime]
+    updated_at: Mapped[datetime] = mapped_column(doc="when its editions were last told")
 
     __table_args__ = (sa.Index("ix_works_fingerprint", "fingerprint"),)
 
@@ -775,15 +797,17 @@ class Person(Base):
 
     __tablename__ = "people"
 
-    id: Mapped[str] = mapped_column(ITEM_ID, primary_key=True)
+    id: Mapped[str] = mapped_column(ITEM_ID, primary_key=True, doc="of kind and key")
     kind: Mapped[str] = mapped_column(sa.String(16), doc="author, athlete or character")
     key: Mapped[str] = mapped_column(sa.String(128), doc="the same for all spellings of the name")
     name: Mapped[str] = mapped_column(doc="as an item spells it")
-    created_at: Mapped[datetime]
-    updated_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(doc="when an item first named them")
+    updated_at: Mapped[datetime] = mapped_column(doc="when this row was last written")
     label: Mapped[str | None] = mapped_column(doc="the source's own spelling")
-    wikidata_id: Mapped[str | None] = mapped_column(sa.String(16))
-    description: Mapped[str | None]
+    wikidata_id: Mapped[str | None] = mapped_column(
+        sa.String(16), doc="such as Q42; null where it knows none"
+    )
+    description: Mapped[str | None] = mapped_column(doc="in a few words, by Wikidata")
     born: Mapped[str | None] = mapped_column(
         sa.String(16), doc="ISO 8601 date, as precise as it is known"
     )
@@ -916,10 +940,12 @@ class GateEvaluation(Base):
 
     __tablename__ = "gate_evaluations"
 
-    item_id: Mapped[str] = mapped_column(ITEM_ID, sa.ForeignKey("items.id"), primary_key=True)
+    item_id: Mapped[str] = mapped_column(
+        ITEM_ID, sa.ForeignKey("items.id"), primary_key=True, doc="the item that was judged"
+    )
     policy: Mapped[str] = mapped_column(sa.String(16), primary_key=True, doc="name of the policy")
     evidence_as_of: Mapped[datetime] = mapped_column(doc="moment of the evidence")
-    evaluated_at: Mapped[datetime]
+    evaluated_at: Mapped[datetime] = mapped_column(doc="when the policy was applied")
     score: Mapped[float] = mapped_column(doc="0 to 1")
     passed: Mapped[bool] = mapped_column(doc="whether it may be in training")
     reason: Mapped[str] = mapped_column(doc="passes, or what it lacks")
