@@ -5,7 +5,13 @@ import logging
 import dagster as dg
 import sqlalchemy as sa
 
-from pricing_assets.assets.presentation import OWNERS, bars, column_schema, preview
+from pricing_assets.assets.presentation import (
+    OWNERS,
+    bars,
+    column_schema,
+    markdown_table,
+    preview,
+)
 from pricing_assets.assets.sold_comps import sold_comps
 from pricing_assets.core.gate import QUALITY_TIERS, V1
 from pricing_assets.core.wording import number_of
@@ -58,7 +64,11 @@ def training_quality_scores(
             "dagster/row_count": state["items_scored"],
             "scored_now": scored,
             "mean_score": state["mean_training_quality"],
-            "tiers": {f"{name} (from {at})": state["tiers"][name] for name, at in QUALITY_TIERS},
+            # A table: the UI sorts the names of an object, and the best would not be first.
+            "tiers": markdown_table(
+                ("tier", "score from", "items"),
+                [(name, at, f"{state['tiers'][name]:,}") for name, at in QUALITY_TIERS],
+            ),
             "preview": preview(
                 database,
                 sa.select(
