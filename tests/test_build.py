@@ -87,6 +87,12 @@ def test_names_groups_and_lineage(definitions: dg.Definitions) -> None:
     } == LINEAGE
 
 
+def test_paid_is_said_of_what_may_cost_money(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    paid = {key for key in graph.get_all_asset_keys() if graph.get(key).tags.get("paid") == "true"}
+    assert {key.to_user_string() for key in paid} == {"enriched_metadata", "sold_comps"}
+
+
 def test_checks(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
     assert {(key.asset_key.to_user_string(), key.name) for key in graph.asset_check_keys} == {

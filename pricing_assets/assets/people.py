@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
     group_name="enrichment",
     owners=OWNERS,
     kinds={"python", "sql"},
-    tags={"layer": "enriched", "paid": "true"},
+    tags={"layer": "enriched"},
     metadata={"dagster/column_schema": column_schema(t.people)},
     pool=SOURCES_POOL,
 )
