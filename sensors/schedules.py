@@ -107,9 +107,9 @@ def weekly_refresh(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     cron_schedule=list(MONTHLY_TICKS),
     execution_timezone=ZONE,
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="On the first of the month at 04:00: the training set of the month before. Waits "
-    "for the snapshot of its last day and for a green index check; a month that is late or was "
-    "missed is asked for at the next tick, the oldest first.",
+    description="On the first of the month at 04:00, and while it is not built every hour of that "
+    "day and then daily: the training set of the month before. Waits for the snapshot of its last "
+    "day and for a green index check; a month that was missed is asked for too, the oldest first.",
 )
 def monthly_training_set(
     context: dg.ScheduleEvaluationContext, database: dg.ResourceParam[Database]
