@@ -57,10 +57,16 @@ def preview(database: Database, statement: AnySelect) -> dg.MarkdownMetadataValu
 def markdown_table(
     names: Sequence[str], rows: Sequence[Sequence[object]]
 ) -> dg.MarkdownMetadataValue:
-    """Return rows as a Markdown table; long cells are cut, None is empty."""
+    """Return rows as a Markdown table; long cells are cut, None is empty.
+
+    A column's name is broken at its underscores: the UI cuts off what is wider than its page.
+    """
     if not rows:
         return dg.MetadataValue.md("*none*")
-    lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
+    lines = [
+        "| " + " | ".join(name.replace("_", " ") for name in names) + " |",
+        "|" + " --- |" * len(names),
+    ]
     lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
     return dg.MetadataValue.md("\n".join(lines))
 

@@ -29,7 +29,7 @@ def test_what_it_shows_is_what_is_stored(processed: Processed) -> None:
     known = platform.count(t.items, t.items.c.metadata_source.is_not(None))
     assert shown["items_with_metadata"] == known
     assert known > BOOKS * 0.8
-    assert shown["preview"].startswith("| category | natural_key | title |")
+    assert shown["preview"].startswith("| category | natural key | title |")
     assert "data:image/png;base64," in shown["completeness"]
 
 

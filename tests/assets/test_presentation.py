@@ -50,6 +50,11 @@ def test_a_long_cell_is_cut_and_none_is_empty() -> None:
     assert last.endswith("|  |")
 
 
+def test_a_column_may_be_as_narrow_as_a_word_of_its_name() -> None:
+    shown = presentation.markdown_table(("sold_comps_count", "title"), [(3, "x_y")]).value
+    assert shown == "| sold comps count | title |\n| --- | --- |\n| 3 | x_y |"
+
+
 @pytest.mark.parametrize(
     ("draw", "values"),
     [

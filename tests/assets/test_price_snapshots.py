@@ -61,4 +61,4 @@ def test_what_it_shows_is_what_is_stored(processed: Processed) -> None:
     assert shown["provisional"] is True
     assert "data:image/png;base64," in shown["items_by_day"]
     assert "data:image/png;base64," in shown["market_by_day"]
-    assert shown["preview"].startswith("| natural_key |")
+    assert shown["preview"].startswith("| natural key |")

@@ -32,7 +32,7 @@ def test_it_shows_works_editions_and_what_waits_for_a_person(database: Database)
     assert (found["dagster/row_count"], found["books_assigned_now"]) == (2, 4)
     assert (found["editions_per_work"], found["works_of_several_editions"]) == (2.0, 1)
     assert found["pairs_waiting"] == len(rows(database, t.edition_reviews)) == 1
-    assert found["pairs"].startswith("| isbn13 | other_isbn13 | score | title |")
+    assert found["pairs"].startswith("| isbn13 | other isbn13 | score | title |")
     assert "same publisher: penguin" in found["pairs"]
     assert "data:image/png;base64," in found["editions"]
     again = shown(database)
