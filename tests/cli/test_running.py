@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 from pricing_assets.cli import pricing
 from pricing_assets.definitions import defs
 from pricing_assets.schema import tables as t
+from pricing_assets.store.opening import open_database
 from resources.clock import Clock
 from resources.sandbox.process import SandboxProcess
 from resources.settings import Settings
@@ -253,6 +254,35 @@ def test_a_run_in_a_process_of_its_own_says_the_same(ran: Ran) -> None:
     assert done.returncode == 0, done.stderr
     assert "0 calls made for $0.00" in done.stdout.splitlines()[-1]
     assert "s  raw scans" in done.stdout
+
+
+def test_run_says_by_source_what_failed_and_why(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = [{"kind": "server_error", "status": 403, "share": 1, "permanent": True}]
+    faults = tmp_path / "faults.json"
+    faults.write_text(json.dumps({"faults": {"booksrun": refused, "wikidata": refused}}))
+    monkeypatch.setenv("PRICING_NOW", NOON.isoformat())
+    assert pricing_here("scan", *BOOKS[:2]).returncode == 0
+    with SandboxProcess(size=len(BOOKS), faults=faults) as sandbox:
+        monkeypatch.setenv("PRICING_SANDBOX_URL", sandbox.url)
+        done = pricing_here("run")
+    assert done.returncode == 0, done.stderr
+    *_, of_items, of_people, last = done.stdout.splitlines()
+    with open_database(Settings.from_env()) as database:
+        of_errors = sa.select(t.api_calls).where(t.api_calls.c.result == "error")
+        errors = database.rows(of_errors.order_by(t.api_calls.c.id))
+    assert f"({len(errors)} failed)" in last
+    about_items = [error for error in errors if error.source == "sandbox:booksrun"]
+    about_people = [error for error in errors if error.source == "sandbox:wikidata"]
+    assert len(about_items) == 2
+    assert of_items == (
+        "sandbox:booksrun: 2 failed, due again from 2026-10-21 12:00 UTC. "
+        f"The last: {about_items[-1].error}"
+    )
+    assert of_people == (
+        f"sandbox:wikidata: {len(about_people)} failed. The last: {about_people[-1].error}"
+    )
 
 
 def test_ctrl_c_is_one_line_and_the_next_run_goes_on(
