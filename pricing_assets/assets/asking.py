@@ -152,7 +152,7 @@ def ask_open(
         if asking.total:
             calls = number_of(asking.total, "call")
             _log.info("%s sources: %s to make", "/".join(kinds), calls)
-            with asking.session(), _short_collections(), _orderly_interrupt():
+            with asking.session(), _short_collections(), orderly_interrupt():
                 asyncio.run(asking.ask_all())
     finally:
         spool.close()
@@ -179,7 +179,7 @@ def _short_collections() -> Iterator[None]:
 
 
 @contextmanager
-def _orderly_interrupt() -> Iterator[None]:
+def orderly_interrupt() -> Iterator[None]:
     """Let asyncio take Ctrl-C for the length of a `with` block: it cancels what is under way.
 
     Dagster's own handler raises wherever the program happens to be. In the middle of a read

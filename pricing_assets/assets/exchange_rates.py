@@ -7,7 +7,7 @@ from datetime import date
 import dagster as dg
 import sqlalchemy as sa
 
-from pricing_assets.assets.asking import source_facts
+from pricing_assets.assets.asking import orderly_interrupt, source_facts
 from pricing_assets.assets.presentation import (
     OWNERS,
     column_schema,
@@ -98,7 +98,8 @@ def _ask(database: Database, access: SourceAccess, clock: Clock, run_id: str) ->
             continue
         today = clock.now().date()
         first = first_day_to_ask(newest_day(database, name), today, source.longest_period)
-        reply = asyncio.run(_reply(access, source, first, today))
+        with orderly_interrupt():
+            reply = asyncio.run(_reply(access, source, first, today))
         added = commit_rates(database, reply, facts, run_id=run_id, now=clock.now())
         if reply.answer is not None:
             return name, added

@@ -28,7 +28,6 @@ NO_CAPTURE = {
 """What a command prints is for its terminal. To keep it Dagster starts processes that copy it
 there, and that answer Ctrl-C with tracebacks; the run's own log is kept as of any run."""
 
-
 CODE_LOCATION, REPOSITORY = "pricing_assets", "__repository__"
 """What the UI shows a run under: the code location of [tool.dg], and Dagster's own name for what
 it defines."""

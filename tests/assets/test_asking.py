@@ -1,10 +1,13 @@
 import asyncio
 import fcntl
 import json
+import os
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import httpx
@@ -12,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from pricing_assets.assets import asking
-from pricing_assets.assets.asking import AskSummary, ask_open
+from pricing_assets.assets.asking import AskSummary, ask_open, orderly_interrupt
 from pricing_assets.assets.raw_scans import take_inbox
 from pricing_assets.schema import tables as t
 from pricing_assets.store.answers import commit_replies
@@ -315,3 +318,22 @@ def test_a_sandbox_is_started_where_none_is_named_and_ends_with_the_run(
         assert httpx.get(f"{origin}/_sandbox/stats").json()["answered"]
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{origin}/_sandbox/stats")
+
+
+def test_ctrl_c_ends_the_asking_wherever_it_comes() -> None:
+    """Also within a callback of the loop, which swallows what another handler raises there."""
+
+    def as_dagster_does(number: int, frame: FrameType | None) -> None:
+        raise BaseException
+
+    async def ask_for_long() -> None:
+        asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGINT)
+        await asyncio.sleep(60)
+
+    before = signal.signal(signal.SIGINT, as_dagster_does)
+    try:
+        with pytest.raises(KeyboardInterrupt), orderly_interrupt():
+            asyncio.run(ask_for_long())
+        assert signal.getsignal(signal.SIGINT) is as_dagster_does
+    finally:
+        signal.signal(signal.SIGINT, before)
