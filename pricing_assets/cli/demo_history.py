@@ -30,6 +30,7 @@ from pricing_assets.schema import tables as t
 from pricing_assets.store.intake import IntakeCount, Readings, store_scans
 from pricing_assets.store.opening import open_database
 from pricing_assets.store.queue import moment as moment_of
+from pricing_assets.store.refresh import due_by_scan
 from pricing_assets.store.status import call_counts
 from pricing_assets.store.training_compare import differences
 from pricing_assets.store.training_places import Build, facts_of, shown
@@ -291,16 +292,14 @@ def _summary(
         sa.select(
             sa.func.count().label("answers"),
             sa.func.coalesce(sa.func.sum(due), 0).label("due"),
-            sa.func.min(index.c.last_fetched_at, type_=index.c.last_fetched_at.type).label(
-                "oldest"
-            ),
         ).where(index.c.last_fetched_at.is_not(None))
     )[0]
     heading("Result (simulated)")
     row("days", f"{first:%Y-%m-%d} to {now:%Y-%m-%d}")
     row("snapshots", f"{seen.rows:,} of {seen.items:,} items: of days with news; between them the")
     row("", "last one is carried forward")
-    row("stale", f"{known.due:,} of {known.answers:,} answers are due again")
+    row("stale", f"{known.due:,} of {known.answers:,} answers are due again;")
+    row("", f"{due_by_scan(database, now=now):,} of them wait for a scan of their item")
     _say_drift(settings, months)
     heading("Next")
     days = (now.date() - first).days + 1
