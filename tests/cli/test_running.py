@@ -285,7 +285,7 @@ def test_run_says_by_source_what_failed_and_why(
     )
 
 
-def test_ctrl_c_is_one_line_and_the_next_run_goes_on(
+def test_ctrl_c_is_one_line_and_what_was_scanned_stays_pending(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert pricing_here("scan", *BOOKS[:3]).returncode == 0
@@ -315,10 +315,9 @@ def test_ctrl_c_is_one_line_and_the_next_run_goes_on(
         assert output.splitlines()[-1] == (
             "Interrupted. What was answered is kept; go on with: pricing run"
         )
-        done = pricing_here("run")
-        assert done.returncode == 0, done.stderr
+    # That another run takes it up is what the tests of kills are about.
     state = json.loads(pricing_here("status", "--json").stdout)
-    assert state["scans"]["pending"] == 0
+    assert state["scans"]["pending"] == 3
 
 
 def test_a_training_set_is_listed_verified_compared_and_published(
