@@ -33,9 +33,8 @@ SCHEMA = column_schema(
 
 @dg.asset(
     deps=[sold_comps],
-    description="A score from 0 to 1 for every item whose comps changed: "
-    + V1.description
-    + " Set-based, from the policy's own thresholds.",
+    description="How good an item's comps are as a training example, from 0 to 1, scored where "
+    f"they changed. {V1.description}",
     group_name="training",
     owners=OWNERS,
     kinds={"sql"},
@@ -73,7 +72,7 @@ def training_quality_scores(
                 database,
                 sa.select(
                     items.c.natural_key, items.c.title, items.c.sold_comps_count,
-                    items.c.sold_comps_median, items.c.sold_comps_source, score,
+                    items.c.sold_comps_median, score, items.c.sold_comps_source,
                 )
                 .where(items.c.training_quality_as_of.is_not(None))
                 .order_by(score.desc(), items.c.natural_key),
