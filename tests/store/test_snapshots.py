@@ -380,7 +380,7 @@ def test_a_day_is_not_built_without_what_is_detached(postgres_url: DatabaseUrl) 
     assert len(built) == 2
     week, *_ = detach_before(database, TODAY - 14 * DAY)
     for wanted in (TODAY, old.date()):
-        with pytest.raises(WeeksDetached, match=f"weeks of {week}.*is detached.*ATTACH"):
+        with pytest.raises(WeeksDetached, match=f"weeks of {week}.*is detached.*price_listings"):
             build_days(database, [wanted], now=LATER)
     assert rows(database, t.price_snapshots) == built
     # Of a day that is far enough from it nothing is missing.
