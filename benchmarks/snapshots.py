@@ -18,9 +18,9 @@ from pricing_assets.core.periods import day_end
 from pricing_assets.core.variants import breakdown_sql, own_copies, own_value_sql
 from pricing_assets.schema import tables as t
 from pricing_assets.store.market import (
-    HAPPENED_SQL,
     answers_about,
     count_sales_once,
+    happened_sql,
     reverted_merges,
     select_counted,
 )
@@ -101,7 +101,7 @@ def duckdb_alone(place: Place) -> Found:
                 f"WHERE observed_at <= {moment}"
             )
             count_sales_once(duck)
-            duck.execute(f"CREATE TABLE happened AS {HAPPENED_SQL}")
+            duck.execute(f"CREATE TABLE happened AS {happened_sql(moment)}")
             duck.execute(f"CREATE TABLE own AS {own_value_sql('happened', moment)}")
             comps = comps_sql(own_copies("observations"))
             shown = (

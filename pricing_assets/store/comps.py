@@ -11,10 +11,10 @@ from pricing_assets.core.valuation import V1
 from pricing_assets.core.variants import own_copies, own_value_sql
 from pricing_assets.schema import tables as t
 from pricing_assets.store.market import (
-    HAPPENED_SQL,
     ITEMS_A_BATCH,
     answers_about,
     count_sales_once,
+    happened_sql,
     reverted_merges,
     select_counted,
 )
@@ -89,13 +89,9 @@ def _update_batch(database: Database, now: datetime) -> int:
         duck.register("seen", seen)
         duck.register("answers", database.read_arrow(answers))
         duck.register("reverted", database.read_arrow(reverted_merges(now)))
-        duck.execute("CREATE TABLE observations AS FROM seen")
+        duck.execute("CREATE TABLE observations AS FROM seen JOIN page USING (item_id)")
         count_sales_once(duck)
-        # A file may have sales of tomorrow, elsewhere: they are for tomorrow's comps.
-        duck.execute(
-            f"CREATE TABLE happened AS SELECT o.*, page.as_of FROM ({HAPPENED_SQL}) o "
-            "JOIN page USING (item_id) WHERE kind <> 'sold' OR happened_at <= as_of"
-        )
+        duck.execute(f"CREATE TABLE happened AS {happened_sql('as_of')}")
         comps = duck.sql(_statement()).to_arrow_table()
         repeated = duck.sql("FROM repeated ORDER BY ALL").to_arrow_table()
     with database.bulk() as bulk:

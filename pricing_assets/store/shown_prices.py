@@ -15,10 +15,10 @@ from pricing_assets.core.variants import own_copies, own_value_sql
 from pricing_assets.schema import tables as t
 from pricing_assets.store.licences import terms_of_sources
 from pricing_assets.store.market import (
-    HAPPENED_SQL,
     answers_about,
     count_sales_once,
     counted,
+    happened_sql,
     reverted_merges,
     select_counted,
 )
@@ -109,11 +109,7 @@ def shown_prices(database: Database, item_id: str, *, now: datetime) -> ShownPri
         duck.register("reverted", database.read_arrow(reverted_merges(now)))
         duck.execute("CREATE TABLE observations AS FROM seen")
         count_sales_once(duck)
-        duck.execute(
-            f"CREATE TABLE happened AS FROM ({HAPPENED_SQL}) "
-            "WHERE kind <> 'sold' OR happened_at <= $moment",
-            {"moment": now},
-        )
+        duck.execute(f"CREATE TABLE happened AS {happened_sql('$moment')}", {"moment": now})
         comps = duck.execute(comps_sql(own_copies("happened"))).fetchall()
         _, sold, least, median, greatest, asks, _ = comps[0] if comps else (None, 0, *_NOTHING)
         sources = duck.execute("SELECT DISTINCT source FROM happened ORDER BY source").fetchall()

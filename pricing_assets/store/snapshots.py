@@ -24,9 +24,9 @@ from pricing_assets.core.valuation import V1
 from pricing_assets.core.variants import breakdown_sql, own_copies, own_value_sql
 from pricing_assets.schema import tables as t
 from pricing_assets.store.market import (
-    HAPPENED_SQL,
     answers_about,
     count_sales_once,
+    happened_sql,
     reverted_merges,
     select_counted,
 )
@@ -236,9 +236,8 @@ def _built(duck: duckdb.DuckDBPyConnection) -> pa.Table:
     count_sales_once(duck)
     duck.execute(
         "CREATE TABLE happened AS SELECT * EXCLUDE (source_listing_id, sold_at, observed_at) "
-        f"FROM ({HAPPENED_SQL}) "
-        f"WHERE kind = 'ask' OR (happened_at > as_of - INTERVAL {WINDOW_DAYS} DAY "
-        "AND happened_at <= as_of)"
+        f"FROM ({happened_sql('as_of')}) "
+        f"WHERE kind = 'ask' OR happened_at > as_of - INTERVAL {WINDOW_DAYS} DAY"
     )
     duck.execute(f"CREATE TABLE own AS {own_value_sql('happened', 'as_of')}")
     comps = comps_sql(own_copies("happened"))
