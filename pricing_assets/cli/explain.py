@@ -1,6 +1,7 @@
 """`pricing explain`: everything the platform knows of one item, and why."""
 
 import json
+import shlex
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -228,7 +229,9 @@ def _show_training(database: Database, item: sa.Row[Any], now: datetime) -> None
             f"{repeat.first_listing_id} seen again, and is not counted"
         )
     if len(merges) > MERGES_SHOWN:
-        click.echo(f"  {len(merges) - MERGES_SHOWN} more: pricing sales merged {item.natural_key}")
+        names = (item.natural_key, "--category", item.category)
+        command = shlex.join(("pricing", "sales", "merged", *names))
+        click.echo(f"  {len(merges) - MERGES_SHOWN} more: {command}")
     for hidden in prices.hidden:
         click.echo(
             f"  {hidden.observations} prices of {hidden.source} are not shown: they were fetched "

@@ -1,8 +1,11 @@
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from pricing_assets.core.answers import ItemQuery
+from pricing_assets.core.items import item_id
 from pricing_assets.store.comps import update_comps
 from pricing_assets.store.opening import open_database
 from pricing_assets.store.sources import register_sources
@@ -44,6 +47,34 @@ def test_a_merge_is_listed_explained_and_taken_back(
     assert pricing_here("sales", "merged", isbn(1)).stdout == "No sale was seen twice.\n"
     again = pricing_here(*words, "--reason", "two copies")
     assert again.returncode == 1
+
+
+def test_explain_names_the_command_for_the_merges_that_it_leaves_out(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRICING_NOW", NOON.isoformat())
+    key = "1986|fleer|57|michael jordan"
+    assert pricing_here("scan", "--category", "card", key).returncode == 0
+    card = ItemQuery(item_id("card", key), "card", key)
+    with open_database(Settings.from_env()) as database:
+        register_sources(database, registered_sources(), "")
+        for source in (SOLD, "serpapi_ebay_sold"):
+            sold = [
+                replace(
+                    listing(f"{source}-{n}", "10.00", sold_at=NOON - 10 * n * DAY),
+                    title="1986 Fleer Michael Jordan #57",
+                )
+                for n in range(5)
+            ]
+            commit(database, replace(reply(1, source, listings=sold), query=card))
+        update_comps(database, now=NOON)
+    explained = pricing_here("explain", "--category", "card", key).stdout
+    assert explained.count("seen again, and is not counted") == 3
+    (more,) = (line for line in explained.splitlines() if line.startswith("  2 more: "))
+    words = shlex.split(more.removeprefix("  2 more: "))
+    listed = pricing_here(*words[1:])
+    assert listed.returncode == 0, listed.stderr
+    assert listed.stdout.count("serpapi_ebay_sold-") >= 5
 
 
 def test_what_takes_a_merge_back_can_be_pasted_into_a_shell(
