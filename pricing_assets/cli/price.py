@@ -134,7 +134,7 @@ def _in_words(day: PriceDay) -> Iterator[str]:
             f"{day.day:%Y-%m-%d}: market ${day.market}, ${quick} at once, ${patient} with patience."
         )
     if day.premium is not None:
-        yield f"The base card was worth ${day.base}: the parallel is worth {day.premium:+.0%}."
+        yield f"The base card was worth ${day.base}: the premium over it is {day.premium:,.0%}."
     carried = f"; carried forward from {day.values['as_of']:%Y-%m-%d}" if day.carried else ""
     yield (
         f"{day.values['sold_count']} sold in {day.values['window_days']} days, "
