@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
-from threading import Lock
 from typing import Any, cast
 
 import pyarrow as pa
@@ -42,12 +41,6 @@ ARROW_ROWS = 10_000
 
 DECODED_AHEAD = 2
 """Batches that may wait for their reader while SQLite already reads the next."""
-
-_SQLITE_TURN = Lock()
-"""Held for long work inside of SQLite, which has one memory allocator with one lock for all
-connections of a process: two threads at once would wait for each other at every value, and take
-a quarter more of the processor's time.
-"""
 
 
 class DatabaseUnavailable(RuntimeError):
@@ -258,7 +251,7 @@ class Database:
         """
         if self.dialect == "postgresql":
             return self.read_arrow(statement)
-        with self.connect() as connection, _SQLITE_TURN:
+        with self.connect() as connection:
             driver = connection.connection.driver_connection
             return read_together(driver, statement, self.arrow_schema(statement), self.sql)
 
@@ -516,8 +509,7 @@ class _SqliteBulk(Bulk):
         touched = 0
         for batch in data.to_batches(max_chunksize=BATCH_ROWS):
             columns = [_sqlite_values(batch.column(i)) for i in range(batch.num_columns)]
-            with _SQLITE_TURN:
-                cursor.executemany(statement, zip(*columns, strict=True))
+            cursor.executemany(statement, zip(*columns, strict=True))
             touched += cursor.rowcount
         return touched
 

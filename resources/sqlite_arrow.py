@@ -25,6 +25,12 @@ FETCHED_ROWS = 200
 Reading 1,000,000 rows of 18 columns took a quarter longer with 5,000.
 """
 
+WALKED_KIB = 4096
+"""Pages of the database in memory while many rows are read: as many as the processor's cache holds.
+
+What is walked through is not looked at again. With 64 MiB reading took an eighth longer.
+"""
+
 _NULL = "\x1f"
 """A line of a column's text that is null."""
 
@@ -149,14 +155,19 @@ def read_together(
     Raises:
         ValueError: A column is of a type that a text cannot hold.
     """
-    table = uncolumned(
-        connection.execute(sql(columns_together(statement, schema))).fetchone(), schema
-    )
-    if table is not None:
-        return table
-    (lines,) = connection.execute(sql(packed_together(statement, schema))).fetchone()
-    batches = [] if lines is None else [unpacked_text(lines, schema)]
-    return pa.Table.from_batches(batches, schema)
+    ((cache_size,),) = connection.execute("PRAGMA cache_size")
+    connection.execute(f"PRAGMA cache_size = -{WALKED_KIB}")
+    try:
+        table = uncolumned(
+            connection.execute(sql(columns_together(statement, schema))).fetchone(), schema
+        )
+        if table is not None:
+            return table
+        (lines,) = connection.execute(sql(packed_together(statement, schema))).fetchone()
+        batches = [] if lines is None else [unpacked_text(lines, schema)]
+        return pa.Table.from_batches(batches, schema)
+    finally:
+        connection.execute(f"PRAGMA cache_size = {cache_size}")
 
 
 def _packed_row(

@@ -5,15 +5,16 @@ Some days are built in one pass: what is known of the items with news is read on
 was known at the end of that day.
 """
 
+import itertools
 import os
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import partial
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
@@ -43,14 +44,17 @@ DAYS_BEFORE = 14
 Which of two is the first hangs on the ones before: each snapshot looks as far back, or a day would
 hang on the days that are built with it."""
 
-SNAPSHOTS_A_BATCH = 25_000
+WORKERS = os.cpu_count() or 1
+"""Threads that read and compute a batch each, while another writes those that are ready."""
+
+SNAPSHOTS_A_BATCH = 120_000 // WORKERS
 """Snapshots that are built together at most, their observations in memory."""
 
-OBSERVATIONS_A_BATCH = 250_000
+OBSERVATIONS_A_BATCH = 1_200_000 // WORKERS
 """Observations of snapshots that are built together, about: items differ in how many they have."""
 
 HOURS_AT_ONCE = 6
-"""Hours of a day whose news one reader looks for: several readers share in a day."""
+"""Hours of a day whose news one worker looks for: several share in a day."""
 
 _COLUMNS = {
     "as_of": "p.as_of",
@@ -98,97 +102,107 @@ def build_days(database: Database, days: Sequence[date], *, now: datetime) -> li
     """
     require_weeks(database, min(days) - timedelta(days=WINDOW_DAYS + DAYS_BEFORE), max(days))
     ends = {day: as_of(day_end(day), now) for day in days}
-    # Reading, computing and writing of batches go on beside each other: one waits for the
-    # database, and the processors have something to do.
-    with ThreadPoolExecutor((os.cpu_count() or 1) + 1) as workers:
-        news = pa.concat_tables(
-            _news(database, workers, day, moment, provisional)
-            for day, (moment, provisional) in ends.items()
-        ).sort_by([("item_id", "ascending"), ("snapshot_date", "ascending")])
-        news = news.append_column("place", pa.array(range(news.num_rows), pa.int64()))
-        list(workers.map(partial(_build_batch, database), _batches(news, SNAPSHOTS_A_BATCH)))
-    rows = Counter(news["snapshot_date"].to_pylist())
-    return [SnapshotBuild(day, rows[day], *end) for day, end in ends.items()]
+    with ThreadPoolExecutor(WORKERS) as workers:
+        news = _news(database, workers, ends)
+        for built in _built_batches(database, workers, _batches(news)):
+            database.upsert(t.price_snapshots, built, update=list(_COLUMNS))
+    rows = {x["values"]: x["counts"] for x in pc.value_counts(news["snapshot_date"]).to_pylist()}
+    return [SnapshotBuild(day, rows.get(day, 0), *end) for day, end in ends.items()]
 
 
-def items_with_news(start: datetime, moment: datetime) -> AnySelect:
-    """Return the select of the items of whose market something was learnt.
+def selects_of_news(start: datetime, moment: datetime) -> list[AnySelect]:
+    """Return the selects of the items of whose market something was learnt.
 
-    An item is in it as often as that happened: telling texts apart costs the databases twice
-    what it costs Arrow. But what one answer says was learnt at one moment, and stands together
-    in the index.
+    An item is in them as often as that happened. Each is of one table and tells nothing apart:
+    where SQLite only walks an index, threads do not wait for each other.
     """
     listings, merges = t.price_listings, t.sale_merges
-    observed, item_id = listings.c.observed_at, listings.c.item_id
-    news = sa.union_all(
-        sa.select(item_id).where(observed.between(start, moment)).group_by(observed, item_id),
-        *(
-            sa.select(happened.table.c.item_id).where(happened.between(start, moment))
-            for happened in (listings.c.superseded_at, merges.c.reverted_at)
-        ),
-    ).subquery("news")
-    return sa.select(news.c.item_id)
+    return [
+        sa.select(happened.table.c.item_id).where(happened.between(start, moment))
+        for happened in (listings.c.observed_at, listings.c.superseded_at, merges.c.reverted_at)
+    ]
 
 
 def _news(
-    database: Database, workers: Executor, day: date, moment: datetime, provisional: bool
+    database: Database, workers: Executor, ends: Mapping[date, tuple[datetime, bool]]
 ) -> pa.Table:
-    """Return the items with news of a day, with what is the same of their snapshots."""
-    start = datetime.combine(day, time.min, tzinfo=UTC)
-    share = timedelta(hours=HOURS_AT_ONCE)
+    """Return the snapshots that days have, by item and day: whose, and what is the same of all."""
+    hours = timedelta(hours=HOURS_AT_ONCE)
 
-    def of_share(since: datetime) -> pa.Table:
-        return database.read_at_once(items_with_news(since, min(since + share, moment)))
+    def of_share(share: tuple[date, int]) -> pa.Table:
+        day, number = share
+        moment, provisional = ends[day]
+        start = datetime.combine(day, time.min, tzinfo=UTC) + number * hours
+        selects = selects_of_news(start, min(start + hours, moment))
+        items = pa.concat_tables(map(database.read_at_once, selects))["item_id"].unique()
+        same = {
+            "snapshot_date": pa.scalar(day, pa.date32()),
+            "as_of": pa.scalar(moment, pa.timestamp("us", tz="UTC")),
+            "provisional": pa.scalar(provisional),
+        }
+        repeated = {name: pa.repeat(value, len(items)) for name, value in same.items()}
+        return pa.table({"item_id": items, **repeated})
 
-    shares = workers.map(of_share, [start + place * share for place in range(24 // HOURS_AT_ONCE)])
-    items = pa.concat_tables(shares).group_by("item_id").aggregate([])
-    for name, value in (
-        ("snapshot_date", pa.scalar(day, pa.date32())),
-        ("as_of", pa.scalar(moment, pa.timestamp("us", tz="UTC"))),
-        ("provisional", pa.scalar(provisional)),
-    ):
-        items = items.append_column(name, pa.repeat(value, items.num_rows))
-    return items
+    shares = itertools.product(ends, range(24 // HOURS_AT_ONCE))
+    with duckdb_connection() as duck:
+        duck.register("found", pa.concat_tables(workers.map(of_share, shares)))
+        distinct = duck.sql("SELECT DISTINCT * FROM found ORDER BY item_id, snapshot_date")
+        news = distinct.to_arrow_table()
+    return news.append_column("place", pa.array(np.arange(news.num_rows)))
 
 
-def _batches(news: pa.Table, rows: int) -> Iterator[pa.Table]:
-    for start in range(0, news.num_rows, rows):
+def _batches(news: pa.Table) -> Iterator[pa.Table]:
+    """Yield rows of `_news`: less at the end, or one processor would wait long for another."""
+    start = 0
+    while left := news.num_rows - start:
+        rows = min(SNAPSHOTS_A_BATCH, max(left // (WORKERS + 1), -(-SNAPSHOTS_A_BATCH // 2)))
         yield news.slice(start, rows)
+        start = min(start + rows, news.num_rows)
 
 
-def _build_batch(database: Database, batch: pa.Table) -> None:
-    """Write some snapshots, given by their rows of `_news`."""
+def _built_batches(
+    database: Database, workers: Executor, batches: Iterator[pa.Table]
+) -> Iterator[pa.Table]:
+    """Yield the rows of batches, while the next ones are read and computed."""
+    building: deque[Future[pa.Table]] = deque()
+    for batch in batches:
+        building.append(workers.submit(_built_batch, database, batch))
+        if len(building) > WORKERS:
+            yield building.popleft().result()
+    while building:
+        yield building.popleft().result()
+
+
+def _built_batch(database: Database, batch: pa.Table) -> pa.Table:
+    """Return the rows of some snapshots, given by their rows of `_news`."""
     items = batch["item_id"].combine_chunks().dictionary_encode()
     listed = items.dictionary.to_pylist()
     bounds = pc.min_max(batch["as_of"]).as_py()
     first, last = bounds["min"], bounds["max"]
-    seen = _seen(database.numbered(listed), first, last)
-    # Each of an item's snapshots has its observations.
+    numbered = database.numbered(listed)
+    # Each of an item's snapshots has its observations. To count them first costs less than a limit,
+    # for which SQLite takes every row through a table of its own.
     most = max(OBSERVATIONS_A_BATCH * len(listed) // batch.num_rows, 1)
-    if batch.num_rows > 1:
-        seen = seen.limit(most + 1)
-    observations = database.read_at_once(seen)
-    if batch.num_rows > 1 and observations.num_rows > most:
-        parts = _count_observations(database, listed) // most + 1
-        for part in _batches(batch, -(-batch.num_rows // parts)):
-            _build_batch(database, part)
-        return
+    if batch.num_rows > 1 and (count := _count_observations(database, numbered)) > most:
+        rows = -(-batch.num_rows // (count // most + 1))
+        parts = (batch.slice(start, rows) for start in range(0, batch.num_rows, rows))
+        return pa.concat_tables(_built_batch(database, part) for part in parts)
+    answers = answers_about(sa.select(numbered.c.value), first - timedelta(days=V1.ask_days), last)
     with duckdb_connection(threads=1) as duck:
         duck.register("batch", batch.append_column("item", items.indices))
-        duck.register("seen", observations)
-        answers = answers_about(database.texts(listed), first - timedelta(days=V1.ask_days), last)
-        duck.register("answered", database.read_arrow(answers))
-        duck.register("reverts", database.read_arrow(reverted_merges(last)))
+        duck.register("seen", database.read_at_once(_seen(numbered, first, last)))
+        duck.register("answered", database.read_at_once(answers))
+        duck.register("reverts", database.read_at_once(reverted_merges(last)))
         _load(duck)
-        built = _built(duck)
-    database.upsert(t.price_snapshots, built, update=list(_COLUMNS))
+        duck.unregister("seen")
+        return _built(duck)
 
 
-def _count_observations(database: Database, items: Sequence[str]) -> int:
+def _count_observations(database: Database, items: sa.Subquery) -> int:
     """Return how many observations items have, also those that do not count."""
-    item_id = t.price_listings.c.item_id
-    counted = sa.select(sa.func.count()).where(item_id.in_(database.texts(items)))
-    return int(database.scalar(counted))
+    listings = t.price_listings
+    joined = items.join(listings, listings.c.item_id == items.c.value)
+    return int(database.scalar(sa.select(sa.func.count()).select_from(joined)))
 
 
 def _seen(items: sa.Subquery, first: datetime, last: datetime) -> AnySelect:
@@ -239,6 +253,7 @@ def _built(duck: duckdb.DuckDBPyConnection) -> pa.Table:
         f"FROM ({happened_sql('as_of')}) "
         f"WHERE kind = 'ask' OR happened_at > as_of - INTERVAL {WINDOW_DAYS} DAY"
     )
+    duck.execute("DROP TABLE observations")
     duck.execute(f"CREATE TABLE own AS {own_value_sql('happened', 'as_of')}")
     comps = comps_sql(own_copies("happened"))
     shown = (

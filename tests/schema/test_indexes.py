@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from pricing_assets.schema import tables as t
 from pricing_assets.store.market import select_counted
 from pricing_assets.store.partitions import make_weeks, partitions
-from pricing_assets.store.snapshots import items_with_news
+from pricing_assets.store.snapshots import selects_of_news
 from resources.database import AnySelect, Database
 from tests.examples import DAY, NOON, book, sales, scan
 
@@ -20,7 +20,10 @@ QUERIES: dict[str, AnySelect] = {
     "the chart of an item over 90 days": sa.select(SNAPSHOTS.snapshot_date, SNAPSHOTS.market_value)
     .where(SNAPSHOTS.item_id == ITEM, SNAPSHOTS.snapshot_date > (NOON - 90 * DAY).date())
     .order_by(SNAPSHOTS.snapshot_date),
-    "the items with news of a day": items_with_news(NOON, NOON + DAY),
+    **{
+        f"the items of a day's news, select {number}": select
+        for number, select in enumerate(selects_of_news(NOON, NOON + DAY), start=1)
+    },
     "the open asks of an item": select_counted(OF_ITEM, LISTINGS.kind == "ask", CURRENT),
     "the sold comps of an item": select_counted(OF_ITEM, LISTINGS.kind == "sold", CURRENT),
     "the observations of a month as of its end": select_counted(

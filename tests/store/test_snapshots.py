@@ -281,12 +281,15 @@ def test_days_begin_and_end_in_utc(database: Database) -> None:
 
 
 def test_many_batches_are_one_day(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshots, "SNAPSHOTS_A_BATCH", 2)
-    for number in (1, 2, 3):
+    monkeypatch.setattr(snapshots, "SNAPSHOTS_A_BATCH", 3)
+    numbers = range(1, 12)
+    scan(database, *numbers, origin="b")
+    for number in numbers:
         sales(database, number, [f"{number}.00"])
-    assert build_days(database, [TODAY], now=LATER)[0].rows == 3
-    prices = [day(database)[book(number).item_id]["max_price"] for number in (1, 2, 3)]
-    assert prices == [Decimal(1), Decimal(2), Decimal(3)]
+    assert build_days(database, [TODAY], now=LATER)[0].rows == 11
+    found = day(database)
+    prices = [found[book(number).item_id]["max_price"] for number in numbers]
+    assert prices == [Decimal(number) for number in numbers]
 
 
 def test_a_sale_is_of_the_day_on_which_it_was_first_seen(database: Database) -> None:
