@@ -152,12 +152,19 @@ def _news(
 
 
 def _batches(news: pa.Table) -> Iterator[pa.Table]:
-    """Yield rows of `_news`: less at the end, or one processor would wait long for another."""
-    start = 0
+    """Yield rows of `_news`, as many to each worker: they are done at about the same time.
+
+    The last are written when nothing else is left to do, so they are smaller; but to plan the
+    statements takes as long for a few rows as for many.
+    """
+    start, least = 0, -(-SNAPSHOTS_A_BATCH // 3)
     while left := news.num_rows - start:
-        rows = min(SNAPSHOTS_A_BATCH, max(left // (WORKERS + 1), -(-SNAPSHOTS_A_BATCH // 2)))
-        yield news.slice(start, rows)
-        start = min(start + rows, news.num_rows)
+        rows = min(-(-left // (2 * WORKERS)), SNAPSHOTS_A_BATCH)
+        if rows < least:
+            rows = max(-(-left // WORKERS), least)
+        for _ in range(min(WORKERS, -(-left // rows))):
+            yield news.slice(start, rows)
+            start = min(start + rows, news.num_rows)
 
 
 def _built_batches(
@@ -167,7 +174,8 @@ def _built_batches(
     building: deque[Future[pa.Table]] = deque()
     for batch in batches:
         building.append(workers.submit(_built_batch, database, batch))
-        if len(building) > WORKERS:
+        # Each worker has one, and the next is ready for it while the caller writes.
+        if len(building) > 2 * WORKERS:
             yield building.popleft().result()
     while building:
         yield building.popleft().result()

@@ -1,3 +1,4 @@
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -564,6 +565,30 @@ def test_reading_at_once_gives_what_reading_does(database: Database) -> None:
     database.upsert(NAMED, named((1, 'o"ne\\'), (2, "two\nlines, \u00fc"), (3, "")))
     assert database.read_at_once(statement).equals(database.read_arrow(statement))
     assert database.read_at_once(statement.limit(2)).num_rows == 2
+
+
+def test_a_connection_has_its_cache_again_after_reading_at_once(sqlite: Database) -> None:
+    def cache_size() -> int:
+        with sqlite.connect() as connection:
+            return int(connection.exec_driver_sql("PRAGMA cache_size").scalar_one())
+
+    before = cache_size()
+    sqlite.read_at_once(sa.select(NAMED))
+    assert cache_size() == before
+    with pytest.raises(sqlite3.OperationalError):
+        sqlite.read_at_once(sa.select(sa.func.json("no JSON", type_=sa.Text()).label("wrong")))
+    assert cache_size() == before
+
+
+@pytest.mark.parametrize("count", [0, 9, 10, 11, 25])
+def test_any_number_of_rows_is_inserted_and_counted(database: Database, count: int) -> None:
+    values = [(number, f"name {number}") for number in range(count)]
+    assert database.upsert(NAMED, named(*values)) == count
+    assert database.upsert(NAMED, named(*values, (99, "one more"))) == 1
+    changed = [(number, f"changed {number}") for number in range(count)]
+    assert database.upsert(NAMED, named(*changed), update=["name"]) == count
+    statement = sa.select(NAMED.c.id, NAMED.c.name).where(NAMED.c.id < 99).order_by(NAMED.c.id)
+    assert [tuple(row) for row in database.rows(statement)] == changed
 
 
 def test_the_url_that_is_shown_has_no_secret() -> None:

@@ -1,5 +1,4 @@
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -328,7 +327,7 @@ def test_days_of_one_run_are_as_each_by_itself(
     counted = []
     count = snapshots._count_observations
 
-    def counting(database: Database, items: Sequence[str]) -> int:
+    def counting(database: Database, items: sa.Subquery) -> int:
         counted.append(count(database, items))
         return counted[-1]
 
