@@ -8,8 +8,9 @@ was known at the end of that day.
 import itertools
 import os
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -104,8 +105,9 @@ def build_days(database: Database, days: Sequence[date], *, now: datetime) -> li
     ends = {day: as_of(day_end(day), now) for day in days}
     with ThreadPoolExecutor(WORKERS) as workers:
         news = _news(database, workers, ends)
-        for built in _built_batches(database, workers, _batches(news)):
-            database.upsert(t.price_snapshots, built, update=list(_COLUMNS))
+        with closing(_built_batches(database, workers, _batches(news))) as batches:
+            for built in batches:
+                database.upsert(t.price_snapshots, built, update=list(_COLUMNS))
     rows = {x["values"]: x["counts"] for x in pc.value_counts(news["snapshot_date"]).to_pylist()}
     return [SnapshotBuild(day, rows.get(day, 0), *end) for day, end in ends.items()]
 
@@ -169,16 +171,21 @@ def _batches(news: pa.Table) -> Iterator[pa.Table]:
 
 def _built_batches(
     database: Database, workers: Executor, batches: Iterator[pa.Table]
-) -> Iterator[pa.Table]:
+) -> Generator[pa.Table, None, None]:
     """Yield the rows of batches, while the next ones are read and computed."""
     building: deque[Future[pa.Table]] = deque()
-    for batch in batches:
-        building.append(workers.submit(_built_batch, database, batch))
-        # Each worker has one, and the next is ready for it while the caller writes.
-        if len(building) > 2 * WORKERS:
+    try:
+        for batch in batches:
+            building.append(workers.submit(_built_batch, database, batch))
+            # Each worker has one, and the next is ready for it while the caller writes.
+            if len(building) > 2 * WORKERS:
+                yield building.popleft().result()
+        while building:
             yield building.popleft().result()
-    while building:
-        yield building.popleft().result()
+    finally:
+        # Nobody waits for them where something failed, or was interrupted.
+        for future in building:
+            future.cancel()
 
 
 def _built_batch(database: Database, batch: pa.Table) -> pa.Table:

@@ -1,9 +1,12 @@
 import json
+import threading
+import time
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
@@ -289,6 +292,34 @@ def test_many_batches_are_one_day(database: Database, monkeypatch: pytest.Monkey
     found = day(database)
     prices = [found[book(number).item_id]["max_price"] for number in numbers]
     assert prices == [Decimal(number) for number in numbers]
+
+
+def test_what_waits_is_not_built_after_a_failure(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "WORKERS", 1)
+    monkeypatch.setattr(snapshots, "SNAPSHOTS_A_BATCH", 1)
+    sales(database, 1, ["1.00"])
+    sales(database, 2, ["2.00"])
+    sales(database, 3, ["3.00"])
+    build, failed, begun = snapshots._built_batch, threading.Event(), []
+
+    def slow_after_the_first(database: Database, batch: pa.Table) -> pa.Table:
+        begun.append(batch)
+        if len(begun) > 1:
+            failed.wait(10)
+            time.sleep(0.2)
+        return build(database, batch)
+
+    def failing(*_: Any, **__: Any) -> int:
+        failed.set()
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(snapshots, "_built_batch", slow_after_the_first)
+    monkeypatch.setattr(database, "upsert", failing)
+    with pytest.raises(OSError, match="no space"):
+        build_days(database, [TODAY], now=LATER)
+    assert len(begun) == 2
 
 
 def test_a_sale_is_of_the_day_on_which_it_was_first_seen(database: Database) -> None:
