@@ -7,13 +7,12 @@ ADBC on PostgreSQL, batches through the standard library's driver on SQLite.
 
 import json
 import re
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,6 +24,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.sql import Executable
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from resources.ahead import map_ahead
 from resources.sqlite_arrow import conform, fetched, packed, read_together, unpacked
 
 BUSY_TIMEOUT_MS = 30_000
@@ -295,13 +295,8 @@ class Database:
         with self.connect() as connection, ThreadPoolExecutor(1) as decoder:
             cursor = cast(Any, connection.connection.driver_connection).cursor()
             cursor.execute(self.sql(packed(statement, schema)))
-            decoding: deque[Future[pa.RecordBatch]] = deque()
-            while columns := fetched(cursor, batch_rows):
-                decoding.append(decoder.submit(unpacked, columns, schema))
-                if len(decoding) > DECODED_AHEAD:
-                    yield decoding.popleft().result()
-            while decoding:
-                yield decoding.popleft().result()
+            read = iter(partial(fetched, cursor, batch_rows), [])
+            yield from map_ahead(decoder, partial(unpacked, schema=schema), read, DECODED_AHEAD)
 
     @contextmanager
     def bulk(self) -> Iterator["Bulk"]:

@@ -5,16 +5,17 @@ What another process writes meanwhile is not seen, whichever part is read when.
 
 import os
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 import pyarrow as pa
 import sqlalchemy as sa
 
+from resources.ahead import map_ahead
 from resources.database import AnySelect, Database
 from resources.sqlite_arrow import conform, read_together
 
@@ -60,14 +61,9 @@ class Snapshot:
 
     def map(self, function: Callable[[Reader, T], R], tasks: Iterable[T]) -> Iterator[R]:
         """Yield what a function makes of every task, in their order, a few ahead of the caller."""
-        ahead: deque[Future[R]] = deque()
+        work = partial(self._with_reader, function)
         with ThreadPoolExecutor(self._count) as threads:
-            for task in tasks:
-                ahead.append(threads.submit(self._with_reader, function, task))
-                if len(ahead) > self._count:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
+            yield from map_ahead(threads, work, tasks, self._count)
 
     def reader(self, statement: AnySelect, table: sa.Table) -> pa.RecordBatchReader:
         """Return the rows of a select from one table, in any order, in bounded memory."""

@@ -7,15 +7,14 @@ was known at the end of that day.
 
 import itertools
 import os
-from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
@@ -34,6 +33,7 @@ from pricing_assets.store.market import (
 )
 from pricing_assets.store.matches import MILLIONTHS, match_millionths
 from pricing_assets.store.partitions import require_weeks
+from resources.ahead import map_ahead
 from resources.compute import duckdb_connection
 from resources.database import AnySelect, Database
 
@@ -105,8 +105,10 @@ def build_days(database: Database, days: Sequence[date], *, now: datetime) -> li
     ends = {day: as_of(day_end(day), now) for day in days}
     with ThreadPoolExecutor(WORKERS) as workers:
         news = _news(database, workers, ends)
-        with closing(_built_batches(database, workers, _batches(news))) as batches:
-            for built in batches:
+        build = partial(_built_batch, database)
+        # Each worker has one, and the next is ready for it while this one writes.
+        with closing(map_ahead(workers, build, _batches(news), 2 * WORKERS)) as ready:
+            for built in ready:
                 database.upsert(t.price_snapshots, built, update=list(_COLUMNS))
     rows = {x["values"]: x["counts"] for x in pc.value_counts(news["snapshot_date"]).to_pylist()}
     return [SnapshotBuild(day, rows.get(day, 0), *end) for day, end in ends.items()]
@@ -150,7 +152,7 @@ def _news(
         duck.register("found", pa.concat_tables(workers.map(of_share, shares)))
         distinct = duck.sql("SELECT DISTINCT * FROM found ORDER BY item_id, snapshot_date")
         news = distinct.to_arrow_table()
-    return news.append_column("place", pa.array(np.arange(news.num_rows)))
+    return news.append_column("place", pa.arange(0, news.num_rows))
 
 
 def _batches(news: pa.Table) -> Iterator[pa.Table]:
@@ -167,25 +169,6 @@ def _batches(news: pa.Table) -> Iterator[pa.Table]:
         for _ in range(min(WORKERS, -(-left // rows))):
             yield news.slice(start, rows)
             start = min(start + rows, news.num_rows)
-
-
-def _built_batches(
-    database: Database, workers: Executor, batches: Iterator[pa.Table]
-) -> Generator[pa.Table, None, None]:
-    """Yield the rows of batches, while the next ones are read and computed."""
-    building: deque[Future[pa.Table]] = deque()
-    try:
-        for batch in batches:
-            building.append(workers.submit(_built_batch, database, batch))
-            # Each worker has one, and the next is ready for it while the caller writes.
-            if len(building) > 2 * WORKERS:
-                yield building.popleft().result()
-        while building:
-            yield building.popleft().result()
-    finally:
-        # Nobody waits for them where something failed, or was interrupted.
-        for future in building:
-            future.cancel()
 
 
 def _built_batch(database: Database, batch: pa.Table) -> pa.Table:

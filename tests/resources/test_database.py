@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from resources import database as module
 from resources.database import (
     AnySelect,
     Database,
@@ -581,7 +582,10 @@ def test_a_connection_has_its_cache_again_after_reading_at_once(sqlite: Database
 
 
 @pytest.mark.parametrize("count", [0, 9, 10, 11, 25])
-def test_any_number_of_rows_is_inserted_and_counted(database: Database, count: int) -> None:
+def test_any_number_of_rows_is_inserted_and_counted(
+    database: Database, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BATCH_ROWS", 10)
     values = [(number, f"name {number}") for number in range(count)]
     assert database.upsert(NAMED, named(*values)) == count
     assert database.upsert(NAMED, named(*values, (99, "one more"))) == 1
