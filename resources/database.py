@@ -145,6 +145,14 @@ def arrow_type(column_type: TypeEngine[Any]) -> pa.DataType:
             return pa.string()
 
 
+def _copied_type(column_type: TypeEngine[Any]) -> pa.DataType:
+    """Return the Arrow type that PostgreSQL takes into a column as it is."""
+    # A BIGINT is an `Integer` too.
+    if isinstance(column_type, sa.Integer) and not isinstance(column_type, sa.BigInteger):
+        return pa.int32()
+    return arrow_type(column_type)
+
+
 class Database:
     """The central database.
 
@@ -313,10 +321,36 @@ class Database:
             yield bulk
             bulk.drop_staged()
 
-    def upsert(self, table: sa.Table, data: pa.Table, *, update: Iterable[str] = ()) -> int:
-        """Insert rows in one transaction of its own; see `Bulk.upsert`."""
+    def upsert(
+        self, table: sa.Table, data: pa.Table, *, update: Iterable[str] = (), new: bool = False
+    ) -> int:
+        """Insert rows in one transaction of its own; see `Bulk.upsert`.
+
+        Args:
+            new: None of the rows should be there yet, which makes it faster on PostgreSQL. Where
+                one is, as another process was faster, it is as without.
+        """
+        if new and self.dialect == "postgresql" and self._copied(table, data):
+            return data.num_rows
         with self.bulk() as bulk:
             return bulk.upsert(table, data, update=update)
+
+    def _copied(self, table: sa.Table, data: pa.Table) -> bool:
+        """Copy rows right into a table of PostgreSQL; return False where a key stands against it.
+
+        A fifth less time than by a temporary table.
+        """
+        import adbc_driver_manager
+
+        columns = [table.columns[name] for name in data.schema.names]
+        conformed = data.cast(pa.schema([(c.name, _copied_type(c.type)) for c in columns]))
+        try:
+            with self.adbc() as connection, connection.cursor() as cursor:
+                cursor.adbc_ingest(table.name, conformed, mode="append")
+                connection.commit()
+        except adbc_driver_manager.IntegrityError:
+            return False
+        return True
 
     @contextmanager
     def adbc(self) -> Iterator[Any]:

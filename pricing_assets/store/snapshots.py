@@ -103,13 +103,15 @@ def build_days(database: Database, days: Sequence[date], *, now: datetime) -> li
     """
     require_weeks(database, min(days) - timedelta(days=WINDOW_DAYS + DAYS_BEFORE), max(days))
     ends = {day: as_of(day_end(day), now) for day in days}
+    stored = t.price_snapshots.c.snapshot_date.in_(days)
+    new = not database.scalar(sa.select(sa.exists().where(stored)))
     with ThreadPoolExecutor(WORKERS) as workers:
         news = _news(database, workers, ends)
         build = partial(_built_batch, database)
         # Each worker has one, and the next is ready for it while this one writes.
         with closing(map_ahead(workers, build, _batches(news), 2 * WORKERS)) as ready:
             for built in ready:
-                database.upsert(t.price_snapshots, built, update=list(_COLUMNS))
+                database.upsert(t.price_snapshots, built, update=list(_COLUMNS), new=new)
     rows = {x["values"]: x["counts"] for x in pc.value_counts(news["snapshot_date"]).to_pylist()}
     return [SnapshotBuild(day, rows.get(day, 0), *end) for day, end in ends.items()]
 

@@ -37,6 +37,7 @@ EVENTS = sa.Table(
     sa.Column("share", sa.Float()),
     sa.Column("happened", sa.Boolean()),
     sa.Column("day", sa.Date()),
+    sa.Column("count", sa.Integer()),
     sa.Column("body", sa.LargeBinary()),
     sa.Column("name", sa.Text()),
 )
@@ -57,6 +58,7 @@ ARROW = pa.schema(
         ("share", pa.float64()),
         ("happened", pa.bool_()),
         ("day", pa.date32()),
+        ("count", pa.int64()),
         ("body", pa.binary()),
         ("name", pa.string()),
     ]
@@ -77,6 +79,7 @@ rows_of_events = st.lists(
             "share": st.none() | st.floats(0, 1),
             "happened": st.none() | st.booleans(),
             "day": st.none() | st.dates(date(1900, 1, 1), date(2200, 1, 1)),
+            "count": st.none() | st.integers(-(2**31), 2**31 - 1),
             "body": st.none() | st.binary(max_size=20),
             "name": st.none() | texts,
         }
@@ -141,14 +144,15 @@ def test_what_is_written_as_rows_is_read_again(
     assert database.read_arrow(events(database)).to_pylist() == numbered(rows)
 
 
-@given(rows_of_events)
+@pytest.mark.parametrize("new", [False, True])
+@given(rows=rows_of_events)
 @ON_ONE_DATABASE
 def test_what_is_written_as_arrow_is_read_again(
-    database: Database, rows: list[dict[str, Any]]
+    database: Database, new: bool, rows: list[dict[str, Any]]
 ) -> None:
     table = pa.Table.from_pylist(numbered(rows), schema=ARROW)
     database.execute(sa.delete(EVENTS))
-    assert database.upsert(EVENTS, table) == len(rows)
+    assert database.upsert(EVENTS, table, new=new) == len(rows)
     assert database.read_arrow(events(database)).equals(table)
     assert [dict(row._mapping) for row in database.rows(events(database))] == numbered(rows)
 
@@ -206,6 +210,7 @@ finite = st.floats(allow_nan=False) | st.sampled_from([5e-324, 1.797693134862315
                 "name": st.none() | hard_texts,
                 "other": st.none() | hard_texts,
                 "share": st.none() | finite,
+                "count": st.none() | st.integers(-(2**31), 2**31 - 1),
                 "body": st.none() | st.binary(max_size=20),
                 "amount": st.none() | amounts,
                 "rate": st.none() | rates,
@@ -325,9 +330,20 @@ def test_upsert_overwrites_the_named_columns_only(database: Database) -> None:
     assert stored(database) == [(1, "uno", 10), (2, "two", 20), (3, "tres", 30)]
 
 
+@pytest.mark.parametrize("new", [False, True])
+def test_upsert_overwrites_also_what_is_thought_new(database: Database, new: bool) -> None:
+    database.upsert(NAMED, named((2, "two"), (9, "nine"), size=[20, 90]))
+    rows = named((1, "uno"), (2, "dos"), (3, "tres"), size=[1, 2, 3])
+    assert database.upsert(NAMED, rows, update=("name",), new=new) == 3
+    assert stored(database) == [(1, "uno", 1), (2, "dos", 20), (3, "tres", 3), (9, "nine", 90)]
+    assert database.upsert(NAMED, named((4, "four")), update=("name",), new=new) == 1
+    assert stored(database)[3] == (4, "four", 7)
+
+
 def test_upsert_of_nothing_does_nothing(database: Database) -> None:
     assert database.upsert(NAMED, named()) == 0
     assert database.upsert(NAMED, named(), update=("name",)) == 0
+    assert database.upsert(NAMED, named(), update=("name",), new=True) == 0
     assert stored(database) == []
 
 
@@ -404,10 +420,11 @@ def test_a_block_that_raises_leaves_nothing(database: Database) -> None:
         assert [row[0] for row in bulk.rows(sa.select(staged))] == [4]
 
 
-def test_a_statement_that_fails_leaves_nothing(database: Database) -> None:
+@pytest.mark.parametrize("new", [False, True])
+def test_a_statement_that_fails_leaves_nothing(database: Database, new: bool) -> None:
     orphan = named((1, "one"), event=[404])
     with pytest.raises(Exception, match=r"(?i)foreign key"):
-        database.upsert(NAMED, orphan)
+        database.upsert(NAMED, orphan, new=new)
     assert stored(database) == []
 
 
@@ -441,7 +458,8 @@ def test_a_reader_sees_the_state_before_while_another_writes(sqlite: Database) -
     assert stored(sqlite) == [(1, "one", 7)]
 
 
-def test_a_second_writer_waits(database: Database) -> None:
+@pytest.mark.parametrize("new", [False, True])
+def test_a_second_writer_waits(database: Database, new: bool) -> None:
     holding, failures = threading.Event(), []
 
     def hold() -> None:
@@ -453,7 +471,7 @@ def test_a_second_writer_waits(database: Database) -> None:
     def write() -> None:
         holding.wait()
         try:
-            database.upsert(NAMED, named((2, "same"), (3, "other")))
+            database.upsert(NAMED, named((2, "same"), (3, "other")), new=new)
         except Exception as error:
             failures.append(error)
 
