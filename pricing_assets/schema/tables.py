@@ -616,8 +616,9 @@ class PriceSnapshot(Base):
 
     __tablename__ = "price_snapshots"
 
+    # The item of its observations, which have the foreign key: here it cost two fifths of writing.
     item_id: Mapped[str] = mapped_column(
-        ITEM_ID, sa.ForeignKey("items.id"), primary_key=True, doc="the item that there was news of"
+        ITEM_ID, primary_key=True, doc="the item that there was news of"
     )
     snapshot_date: Mapped[date] = mapped_column(primary_key=True, doc="the day, in UTC")
     as_of: Mapped[datetime] = mapped_column(doc="only what was known by then")

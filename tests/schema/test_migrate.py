@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
 import sqlalchemy as sa
@@ -154,6 +155,27 @@ def test_observations_are_moved_into_their_weeks_and_back(empty: Database) -> No
     assert rows(empty, t.price_listings)[-1]["id"] > after[-1]["id"]
     upgrade(empty)
     assert differences(empty) == []
+
+
+def test_snapshots_stay_as_their_foreign_key_goes_and_comes(database: Database) -> None:
+    scan(database, 1)
+    (item,) = rows(database, t.items)
+    snapshot = {
+        **{"item_id": item["id"], "snapshot_date": item["created_at"].date()},
+        **{"as_of": item["created_at"], "provisional": True, "window_days": 90},
+        **{"sold_count": 1, "market_value": Decimal("9.99"), "ask_count": 0, "sources": "s"},
+    }
+    database.execute(sa.insert(t.price_snapshots), snapshot)
+    before = rows(database, t.price_snapshots)
+    assert len(before) == 1
+
+    migrate(database, command.downgrade, "0014")
+    assert rows(database, t.price_snapshots) == before
+    with pytest.raises(sa.exc.IntegrityError, match=r"(?i)foreign key"):
+        database.execute(sa.insert(t.price_snapshots), {**snapshot, "item_id": "none"})
+    upgrade(database)
+    assert rows(database, t.price_snapshots) == before
+    assert differences(database) == []
 
 
 def test_processes_may_upgrade_at_once(database_url: DatabaseUrl) -> None:
