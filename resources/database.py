@@ -25,7 +25,15 @@ from sqlalchemy.sql import Executable
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from resources.ahead import map_ahead
-from resources.sqlite_arrow import conform, fetched, packed, read_together, unpacked
+from resources.sqlite_arrow import (
+    conform,
+    fetched,
+    is_packed,
+    of_packed,
+    packed,
+    read_together,
+    unpacked,
+)
 
 BUSY_TIMEOUT_MS = 30_000
 """How long a SQLite writer waits for another one before it gives up."""
@@ -296,9 +304,9 @@ class Database:
         schema = self.arrow_schema(statement)
         if self.dialect == "postgresql":
             with self.adbc() as connection, connection.cursor() as cursor:
-                cursor.execute(self.sql(statement))
+                cursor.execute(self.sql(_with_units(statement, schema)))
                 for batch in cursor.fetch_record_batch():
-                    yield conform(batch, schema)
+                    yield conform(_of_units(batch, schema), schema)
             return
         with self.connect() as connection, ThreadPoolExecutor(1) as decoder:
             cursor = cast(Any, connection.connection.driver_connection).cursor()
@@ -331,7 +339,7 @@ class Database:
                 one is, as another process was faster, it is as without.
         """
         if new and self.dialect == "postgresql" and self._copied(table, data):
-            return data.num_rows
+            return int(data.num_rows)
         with self.bulk() as bulk:
             return bulk.upsert(table, data, update=update)
 
@@ -461,6 +469,33 @@ def _where_it_exists(insert: _Insert, table: sa.Table, update: list[str]) -> _In
         index_elements=list(table.primary_key.columns),
         set_={name: insert.excluded[name] for name in update},
     )
+
+
+def _with_units(statement: AnySelect, schema: pa.Schema) -> AnySelect:
+    """Return a select of PostgreSQL with each amount as a whole number of its last decimal.
+
+    Arrow gets a numeric as a text, and makes that an amount: a fifth more time for a row with one.
+    """
+    if not any(pa.types.is_decimal(field.type) and is_packed(field) for field in schema):
+        return statement
+    rows = statement.subquery("rows")
+    return sa.select(
+        *(
+            sa.cast(sa.type_coerce(column, sa.Numeric()) * 10**field.type.scale, sa.BigInteger())
+            if pa.types.is_decimal(field.type) and is_packed(field)
+            else column
+            for column, field in zip(rows.columns, schema, strict=True)
+        )
+    )
+
+
+def _of_units(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Return what `_with_units` gave, with the amounts."""
+    columns = (
+        of_packed(column, field) if is_packed(field) else column
+        for column, field in zip(batch.columns, schema, strict=True)
+    )
+    return pa.RecordBatch.from_arrays(list(columns), names=schema.names)
 
 
 class _PostgresBulk(Bulk):

@@ -110,7 +110,7 @@ def uncolumned(found: Sequence[Any], schema: pa.Schema) -> pa.Table | None:
             or text.startswith(_BYTE_ORDER_MARK)
         ):
             return None
-        column = _of_packed(_lines(text, _packed_type(field)), field)
+        column = of_packed(_lines(text, _packed_type(field)), field)
         if column.null_count != rows - count:
             return None  # a text is what stands for null
         columns.append(column.cast(field.type))
@@ -236,7 +236,7 @@ def unpacked_text(
     )
     others = iter(beside or [])
     read = [
-        _of_packed(table[name].combine_chunks(), field)
+        of_packed(table[name].combine_chunks(), field)
         if name in packed_types
         else pa.array(next(others), _read_type(field))
         for name, field in zip(names, schema, strict=True)
@@ -265,7 +265,8 @@ def _packed_type(field: pa.Field) -> pa.DataType:
     return pa.int64() if as_integer else field.type
 
 
-def _of_packed(array: pa.Array, field: pa.Field) -> pa.Array:
+def of_packed(array: pa.Array, field: pa.Field) -> pa.Array:
+    """Return the values of a packed column: an amount of a whole number of its last decimal."""
     if not pa.types.is_decimal(field.type):
         return array
     return pc.multiply(array.cast(pa.decimal128(19)), Decimal(1).scaleb(-field.type.scale))

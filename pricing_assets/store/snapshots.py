@@ -7,12 +7,10 @@ was known at the end of that day.
 
 import itertools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import partial
 
 import duckdb
 import pyarrow as pa
@@ -33,7 +31,6 @@ from pricing_assets.store.market import (
 )
 from pricing_assets.store.matches import MILLIONTHS, match_millionths
 from pricing_assets.store.partitions import require_weeks
-from resources.ahead import map_ahead
 from resources.compute import duckdb_connection
 from resources.database import AnySelect, Database
 
@@ -46,10 +43,11 @@ Which of two is the first hangs on the ones before: each snapshot looks as far b
 hang on the days that are built with it."""
 
 WORKERS = os.cpu_count() or 1
-"""Threads that read and compute a batch each, while another writes those that are ready."""
+"""Threads that read, compute and write a batch each."""
 
-SNAPSHOTS_A_BATCH = 120_000 // WORKERS
-"""Snapshots that are built together at most, their observations in memory."""
+SNAPSHOTS_A_BATCH = min(25_000, 100_000 // WORKERS)
+"""Snapshots that are built together at most, their observations in memory. More are no faster, and
+of less than half of it the planning of the statements is felt."""
 
 OBSERVATIONS_A_BATCH = 1_200_000 // WORKERS
 """Observations of snapshots that are built together, about: items differ in how many they have."""
@@ -105,13 +103,16 @@ def build_days(database: Database, days: Sequence[date], *, now: datetime) -> li
     ends = {day: as_of(day_end(day), now) for day in days}
     stored = t.price_snapshots.c.snapshot_date.in_(days)
     new = not database.scalar(sa.select(sa.exists().where(stored)))
+
+    def write(batch: pa.Table) -> None:
+        built = _built_batch(database, batch)
+        database.upsert(t.price_snapshots, built, update=list(_COLUMNS), new=new)
+
     with ThreadPoolExecutor(WORKERS) as workers:
         news = _news(database, workers, ends)
-        build = partial(_built_batch, database)
-        # Each worker has one, and the next is ready for it while this one writes.
-        with closing(map_ahead(workers, build, _batches(news), 2 * WORKERS)) as ready:
-            for built in ready:
-                database.upsert(t.price_snapshots, built, update=list(_COLUMNS), new=new)
+        starts = range(0, news.num_rows, SNAPSHOTS_A_BATCH)
+        # Where one fails, those that wait are not begun.
+        list(workers.map(write, (news.slice(start, SNAPSHOTS_A_BATCH) for start in starts)))
     rows = {x["values"]: x["counts"] for x in pc.value_counts(news["snapshot_date"]).to_pylist()}
     return [SnapshotBuild(day, rows.get(day, 0), *end) for day, end in ends.items()]
 
@@ -157,22 +158,6 @@ def _news(
     return news.append_column("place", pa.arange(0, news.num_rows))
 
 
-def _batches(news: pa.Table) -> Iterator[pa.Table]:
-    """Yield rows of `_news`, as many to each worker: they are done at about the same time.
-
-    The last are written when nothing else is left to do, so they are smaller; but to plan the
-    statements takes as long for a few rows as for many.
-    """
-    start, least = 0, -(-SNAPSHOTS_A_BATCH // 3)
-    while left := news.num_rows - start:
-        rows = min(-(-left // (2 * WORKERS)), SNAPSHOTS_A_BATCH)
-        if rows < least:
-            rows = max(-(-left // WORKERS), least)
-        for _ in range(min(WORKERS, -(-left // rows))):
-            yield news.slice(start, rows)
-            start = min(start + rows, news.num_rows)
-
-
 def _built_batch(database: Database, batch: pa.Table) -> pa.Table:
     """Return the rows of some snapshots, given by their rows of `_news`."""
     items = batch["item_id"].combine_chunks().dictionary_encode()
@@ -180,22 +165,37 @@ def _built_batch(database: Database, batch: pa.Table) -> pa.Table:
     bounds = pc.min_max(batch["as_of"]).as_py()
     first, last = bounds["min"], bounds["max"]
     numbered = database.numbered(listed)
-    # Each of an item's snapshots has its observations. To count them first costs less than a limit,
-    # for which SQLite takes every row through a table of its own.
+    # Each of an item's snapshots has its observations.
     most = max(OBSERVATIONS_A_BATCH * len(listed) // batch.num_rows, 1)
-    if batch.num_rows > 1 and (count := _count_observations(database, numbered)) > most:
-        rows = -(-batch.num_rows // (count // most + 1))
+    seen = _read_seen(database, numbered, first, last, most if batch.num_rows > 1 else None)
+    if seen is None:
+        rows = -(-batch.num_rows // (_count_observations(database, numbered) // most + 1))
         parts = (batch.slice(start, rows) for start in range(0, batch.num_rows, rows))
         return pa.concat_tables(_built_batch(database, part) for part in parts)
     answers = answers_about(sa.select(numbered.c.value), first - timedelta(days=V1.ask_days), last)
     with duckdb_connection(threads=1) as duck:
         duck.register("batch", batch.append_column("item", items.indices))
-        duck.register("seen", database.read_at_once(_seen(numbered, first, last)))
+        duck.register("seen", seen)
         duck.register("answered", database.read_at_once(answers))
         duck.register("reverts", database.read_at_once(reverted_merges(last)))
         _load(duck)
+        del seen
         duck.unregister("seen")
         return _built(duck)
+
+
+def _read_seen(
+    database: Database, items: sa.Subquery, first: datetime, last: datetime, most: int | None
+) -> pa.Table | None:
+    """Return the rows of `_seen`; None where there are more than `most`, in bounded memory."""
+    seen = _seen(items, first, last)
+    if most is None:
+        return database.read_at_once(seen)
+    if database.dialect == "sqlite":
+        # For a limit SQLite takes every row through a table of its own: to count costs less.
+        return database.read_at_once(seen) if _count_observations(database, items) <= most else None
+    rows = database.read_at_once(seen.limit(most + 1))
+    return rows if rows.num_rows <= most else None
 
 
 def _count_observations(database: Database, items: sa.Subquery) -> int:
