@@ -1,6 +1,7 @@
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -292,6 +293,31 @@ def test_many_batches_are_one_day(database: Database, monkeypatch: pytest.Monkey
     found = day(database)
     prices = [found[book(number).item_id]["max_price"] for number in numbers]
     assert prices == [Decimal(number) for number in numbers]
+
+
+def test_two_runs_may_build_a_day_at_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "SNAPSHOTS_A_BATCH", 3)
+    scan(database, *range(1, 9), origin="b")
+    for number in range(1, 9):
+        sales(database, number, [f"{number}.00"])
+    both, news = threading.Barrier(2), snapshots._news
+
+    def news_of_both(*arguments: Any) -> pa.Table:
+        both.wait(30)  # neither saw a snapshot of the other
+        return news(*arguments)
+
+    monkeypatch.setattr(snapshots, "_news", news_of_both)
+    with ThreadPoolExecutor(2) as runs:
+        builds = [runs.submit(build_days, database, [TODAY], now=LATER) for _ in range(2)]
+        assert [build.result()[0].rows for build in builds] == [8, 8]
+    together = day(database)
+    assert len(together) == 8
+    monkeypatch.setattr(snapshots, "_news", news)
+    database.execute(sa.delete(t.price_snapshots))
+    build_days(database, [TODAY], now=LATER)
+    assert day(database) == together
 
 
 def test_what_waits_is_not_built_after_a_failure(
