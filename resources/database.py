@@ -161,6 +161,15 @@ def _copied_type(column_type: TypeEngine[Any]) -> pa.DataType:
     return arrow_type(column_type)
 
 
+def _as_columns(
+    data: pa.Table,
+    columns: Iterable[sa.Column[Any]],
+    type_of: Callable[[TypeEngine[Any]], pa.DataType] = arrow_type,
+) -> pa.Table:
+    """Return rows in the types of the columns of a table, which are theirs in name and order."""
+    return data.cast(pa.schema([(column.name, type_of(column.type)) for column in columns]))
+
+
 class Database:
     """The central database.
 
@@ -351,7 +360,7 @@ class Database:
         import adbc_driver_manager
 
         columns = [table.columns[name] for name in data.schema.names]
-        conformed = data.cast(pa.schema([(c.name, _copied_type(c.type)) for c in columns]))
+        conformed = _as_columns(data, columns, _copied_type)
         try:
             with self.adbc() as connection, connection.cursor() as cursor:
                 cursor.adbc_ingest(table.name, conformed, mode="append")
@@ -439,10 +448,7 @@ class Bulk:
     def _stage(self, data: pa.Table, like: sa.Table | None = None) -> sa.Table:
         self._stagings += 1
         table = _staging_table(self._stagings, tuple(data.schema), like)
-        conformed = data.cast(
-            pa.schema([(column.name, arrow_type(column.type)) for column in table.columns])
-        )
-        self._load(table, conformed)
+        self._load(table, _as_columns(data, table.columns))
         return table
 
     def _insert(self, table: sa.Table) -> "_Insert":
@@ -476,15 +482,16 @@ def _with_units(statement: AnySelect, schema: pa.Schema) -> AnySelect:
 
     Arrow gets a numeric as a text, and makes that an amount: a fifth more time for a row with one.
     """
-    if not any(pa.types.is_decimal(field.type) and is_packed(field) for field in schema):
+    amounts = [pa.types.is_decimal(field.type) and is_packed(field) for field in schema]
+    if not any(amounts):
         return statement
     rows = statement.subquery("rows")
     return sa.select(
         *(
             sa.cast(sa.type_coerce(column, sa.Numeric()) * 10**field.type.scale, sa.BigInteger())
-            if pa.types.is_decimal(field.type) and is_packed(field)
+            if is_amount
             else column
-            for column, field in zip(rows.columns, schema, strict=True)
+            for column, field, is_amount in zip(rows.columns, schema, amounts, strict=True)
         )
     )
 
@@ -555,7 +562,7 @@ class _SqliteBulk(Bulk):
     def _upsert(self, table: sa.Table, data: pa.Table, update: list[str]) -> int:
         # Without a temporary table, which would only write the rows twice.
         columns = [table.columns[name] for name in data.schema.names]
-        conformed = data.cast(pa.schema([(c.name, arrow_type(c.type)) for c in columns]))
+        conformed = _as_columns(data, columns)
         insert = self._insert(table).values({c.name: sa.bindparam(c.name) for c in columns})
         statement = _where_it_exists(insert, table, update)
         positional = sqlite.dialect(paramstyle="qmark")
