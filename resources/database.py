@@ -7,6 +7,7 @@ ADBC on PostgreSQL, batches through the standard library's driver on SQLite.
 
 import json
 import re
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from resources.ahead import map_ahead
 from resources.sqlite_arrow import (
+    BYTES_A_ROW,
     conform,
     fetched,
     is_packed,
@@ -276,9 +278,26 @@ class Database:
         """
         if self.dialect == "postgresql":
             return self.read_arrow(statement)
+        return self._read_together(statement)
+
+    def read_at_most(self, statement: AnySelect, rows: int) -> pa.Table | None:
+        """Return what `read_at_once` does; None where that would be more rows, in bounded memory.
+
+        None also where SQLite would make a text of more bytes than of as many moments.
+        """
+        if self.dialect == "postgresql":
+            table = self.read_arrow(statement.limit(rows + 1))
+            return table if table.num_rows <= rows else None
+        try:
+            # For a LIMIT SQLite takes every row through a table of its own: the texts have one.
+            return self._read_together(statement, rows * BYTES_A_ROW)
+        except sqlite3.DataError:
+            return None
+
+    def _read_together(self, statement: AnySelect, longest: int | None = None) -> pa.Table:
+        schema = self.arrow_schema(statement)
         with self.connect() as connection:
-            driver = connection.connection.driver_connection
-            return read_together(driver, statement, self.arrow_schema(statement), self.sql)
+            return read_together(connection, statement, schema, self.sql, longest)
 
     def arrow_schema(self, statement: AnySelect) -> pa.Schema:
         """Return the Arrow schema that `read_arrow` gives for a select."""

@@ -145,8 +145,7 @@ class _SqliteReader(Reader):
 
     def read_arrow(self, statement: AnySelect) -> pa.Table:
         schema = self._database.arrow_schema(statement)
-        connection = self._connection.connection.driver_connection
-        return read_together(connection, statement, schema, self._database.sql)
+        return read_together(self._connection, statement, schema, self._database.sql)
 
 
 def _sqlite_readers(database: Database, stack: ExitStack, count: int) -> list[Reader]:

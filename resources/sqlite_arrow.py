@@ -7,9 +7,10 @@ and reading those.
 
 import json
 import re
+import sqlite3
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,6 +25,9 @@ FETCHED_ROWS = 200
 
 Reading 1,000,000 rows of 18 columns took a quarter longer with 5,000.
 """
+
+BYTES_A_ROW = 33
+"""Bytes that a row adds to the text of a column of moments, with the end of its line."""
 
 WALKED_KIB = 4096
 """Pages of the database in memory while many rows are read: as many as the processor's cache holds.
@@ -74,8 +78,8 @@ def packed_together(statement: "AnySelect", schema: pa.Schema) -> "AnySelect":
 def columns_together(statement: "AnySelect", schema: pa.Schema) -> "AnySelect":
     """Return a select of one text a column: the values of all rows, one a line.
 
-    Two thirds of the time of `packed_together`. Before the texts come the number of rows and
-    that of the known values of each column whose nulls could be mistaken for a text. See
+    Two thirds of the time of `packed_together`. Before the texts come the number of rows, and for
+    each column that of its known values where a text could be mistaken for a null, else null. See
     `uncolumned`.
 
     Raises:
@@ -88,12 +92,14 @@ def columns_together(statement: "AnySelect", schema: pa.Schema) -> "AnySelect":
         if not is_packed(field):
             raise ValueError(f"{field.name}: not exact in a text")
         value = _as_units(column, field)
-        if getattr(origin, "nullable", True):
+        nullable = getattr(origin, "nullable", True)
+        if nullable:
             value = sa.func.ifnull(sa.type_coerce(value, sa.Text()), sa.literal(_NULL))
-            known.append(sa.func.count(column))
-        else:
-            known.append(sa.func.count())
         texts.append(_one_text(value))
+        if pa.types.is_string(field.type):
+            known.append(sa.func.count(column) if nullable else sa.func.count())
+        else:
+            known.append(sa.null())
     return sa.select(sa.func.count(), *known, *texts)
 
 
@@ -104,14 +110,12 @@ def uncolumned(found: Sequence[Any], schema: pa.Schema) -> pa.Table | None:
         return schema.empty_table()
     columns = []
     for field, count, text in zip(schema, known, texts, strict=True):
-        if (
-            text.count(b"\n") != rows - 1
-            or any(sign in text for sign in _NO_LINE)
-            or text.startswith(_BYTE_ORDER_MARK)
-        ):
+        if any(sign in text for sign in _NO_LINE) or text.startswith(_BYTE_ORDER_MARK):
             return None
         column = of_packed(_lines(text, _packed_type(field)), field)
-        if column.null_count != rows - count:
+        if len(column) != rows:
+            return None  # a text has the end of a line in it
+        if count is not None and column.null_count != rows - count:
             return None  # a text is what stands for null
         columns.append(column.cast(field.type))
     return pa.Table.from_arrays(columns, schema=schema)
@@ -144,30 +148,47 @@ def _as_units(column: sa.ColumnElement[Any], field: pa.Field) -> sa.ColumnElemen
 
 
 def read_together(
-    connection: Any, statement: "AnySelect", schema: pa.Schema, sql: "Callable[[AnySelect], str]"
+    connection: sa.Connection,
+    statement: "AnySelect",
+    schema: pa.Schema,
+    sql: "Callable[[AnySelect], str]",
+    longest: int | None = None,
 ) -> pa.Table:
     """Return all rows of a statement: a text a column, or, where that cannot be, a text of rows.
 
     Args:
-        connection: Of the driver.
         sql: Gives a statement as text (`Database.sql`).
+        longest: Bytes that the text of a column may have.
 
     Raises:
+        sqlite3.DataError: A text would be longer.
         ValueError: A column is of a type that a text cannot hold.
     """
-    ((cache_size,),) = connection.execute("PRAGMA cache_size")
-    connection.execute(f"PRAGMA cache_size = -{WALKED_KIB}")
+    driver = cast(sqlite3.Connection, connection.connection.driver_connection)
+    ((cache_size,),) = driver.execute("PRAGMA cache_size")
+    driver.execute(f"PRAGMA cache_size = -{WALKED_KIB}")
     try:
-        table = uncolumned(
-            connection.execute(sql(columns_together(statement, schema))).fetchone(), schema
-        )
+        texts = _one_row(driver, sql(columns_together(statement, schema)), longest)
+        table = uncolumned(texts, schema)
         if table is not None:
             return table
-        (lines,) = connection.execute(sql(packed_together(statement, schema))).fetchone()
+        (lines,) = _one_row(driver, sql(packed_together(statement, schema)))
         batches = [] if lines is None else [unpacked_text(lines, schema)]
         return pa.Table.from_batches(batches, schema)
     finally:
-        connection.execute(f"PRAGMA cache_size = {cache_size}")
+        driver.execute(f"PRAGMA cache_size = {cache_size}")
+
+
+def _one_row(
+    driver: sqlite3.Connection, statement: str, longest: int | None = None
+) -> Sequence[Any]:
+    """Return the one row of a statement, none of whose values may be longer."""
+    usual = driver.getlimit(sqlite3.SQLITE_LIMIT_LENGTH)
+    driver.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, usual if longest is None else longest)
+    try:
+        return cast(Sequence[Any], driver.execute(statement).fetchone())
+    finally:
+        driver.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, usual)
 
 
 def _packed_row(

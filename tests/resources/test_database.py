@@ -586,6 +586,25 @@ def test_reading_at_once_gives_what_reading_does(database: Database) -> None:
     assert database.read_at_once(statement.limit(2)).num_rows == 2
 
 
+def test_more_rows_than_asked_for_are_not_read(database: Database) -> None:
+    database.upsert(NAMED, named(*((number, f"name {number}") for number in range(40))))
+    statement = sa.select(NAMED).order_by(NAMED.c.id)
+    read = database.read_at_most(statement, 40)
+    assert read is not None
+    assert read.equals(database.read_arrow(statement))
+    assert database.read_at_most(sa.select(NAMED, NAMED.c.name.label("again")), 1) is None
+    # What was too much for one reading is not for the next.
+    assert database.read_at_once(statement).num_rows == 40
+
+
+def test_rows_of_moments_are_counted_to_the_row(sqlite: Database) -> None:
+    noon = sa.literal(datetime(2026, 11, 2, 12, tzinfo=UTC), UtcDateTime())
+    moments = sa.select(noon.label("one"), noon.label("other"))
+    rows = sa.union_all(*[moments] * 20).subquery()
+    for most, read in ((20, True), (19, False)):
+        assert (sqlite.read_at_most(sa.select(rows), most) is not None) == read
+
+
 def test_a_connection_has_its_cache_again_after_reading_at_once(sqlite: Database) -> None:
     def cache_size() -> int:
         with sqlite.connect() as connection:
