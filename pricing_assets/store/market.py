@@ -82,7 +82,7 @@ def answers_about(items: AnySelect, since: datetime, until: datetime) -> AnySele
     )
 
 
-def happened_sql(moment: str) -> str:
+def happened_sql(moment: str, observations: str = "observations") -> str:
     """Return the DuckDB statement that gives observations the time that `core.valuation` asks for.
 
     That is when a sale sold, and when an ask was last seen. A sale after the moment is left out:
@@ -90,16 +90,17 @@ def happened_sql(moment: str) -> str:
 
     Args:
         moment: SQL expression of the as-of, a TIMESTAMPTZ.
+        observations: Relation of `select_counted`.
 
     Returns:
-        A statement over the relations `observations`, and `answers` of `answers_about`, whose rows
-        are those of the first with `happened_at`.
+        A statement over that and the relation `answers` of `answers_about`, whose rows are those of
+        the first with `happened_at`.
     """
     return f"""
     SELECT * FROM (
         SELECT o.*, CASE o.kind WHEN 'sold' THEN coalesce(o.sold_at, o.observed_at)
             ELSE greatest(o.observed_at, a.answered_at) END AS happened_at
-        FROM observations o LEFT JOIN (
+        FROM {observations} o LEFT JOIN (
             SELECT item_id, source, max(answered_at) AS answered_at
             FROM answers GROUP BY item_id, source
         ) a ON a.item_id = o.item_id AND a.source = o.source

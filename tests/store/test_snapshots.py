@@ -10,6 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pricing_assets.core.answers import ItemQuery
 from pricing_assets.core.items import item_id
@@ -19,6 +21,7 @@ from pricing_assets.schema.migrate import upgrade
 from pricing_assets.store import snapshots
 from pricing_assets.store.partitions import WeeksDetached, detach_before, make_weeks
 from pricing_assets.store.snapshots import WINDOW_DAYS, build_days
+from resources.compute import duckdb_connection
 from resources.database import Database
 from tests.conftest import DatabaseUrl
 from tests.examples import (
@@ -198,6 +201,17 @@ def test_asks_are_counted_beside_and_never_mixed_in(database: Database) -> None:
     assert asked["median_price"] is asked["min_price"] is asked["quick_sale"] is None
     assert (sold["sold_count"], sold["ask_count"], sold["min_ask"]) == (1, 0, None)
     assert (sold["min_price"], sold["max_price"]) == (Decimal("10.00"), Decimal("10.00"))
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), st.sampled_from(["b", "it's", "a", 'a"b', ""]))))
+def test_sources_are_named_in_order_and_once(said: list[tuple[int, str]]) -> None:
+    with duckdb_connection() as duck:
+        duck.execute("CREATE TABLE observations (item_id BIGINT, source VARCHAR)")
+        for row in said:
+            duck.execute("INSERT INTO observations VALUES (?, ?)", row)
+        found = duck.sql(snapshots._sources_sql(duck)).fetchall()
+    wanted = {item: sorted({source for other, source in said if other == item}) for item, _ in said}
+    assert dict(found) == {item: ",".join(sources) for item, sources in wanted.items()}
 
 
 def test_a_day_has_rows_of_items_with_news_only(database: Database) -> None:
