@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from resources import database as module
@@ -584,6 +584,31 @@ def test_reading_at_once_gives_what_reading_does(database: Database) -> None:
     database.upsert(NAMED, named((1, 'o"ne\\'), (2, "two\nlines, \u00fc"), (3, "")))
     assert database.read_at_once(statement).equals(database.read_arrow(statement))
     assert database.read_at_once(statement.limit(2)).num_rows == 2
+
+
+SAID = sa.Table(
+    "said",
+    sa.MetaData(),
+    sa.Column("id", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("known", sa.Text(), nullable=False),
+    sa.Column("name", sa.Text()),
+)
+
+
+@example([("\x1f", "plain")])
+@example([("plain", "\x1f"), ("plain", None)])
+@example([("plain", ""), ("", None)])
+@given(st.lists(st.tuples(hard_texts, st.none() | hard_texts), max_size=20))
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_texts_read_at_once_are_what_was_written(
+    sqlite: Database, said: list[tuple[str, str | None]]
+) -> None:
+    with sqlite.begin() as connection:
+        SAID.create(connection, checkfirst=True)
+        connection.execute(sa.delete(SAID))
+    rows = [{"id": place, "known": known, "name": name} for place, (known, name) in enumerate(said)]
+    sqlite.upsert(SAID, pa.Table.from_pylist(rows, schema=sqlite.arrow_schema(sa.select(SAID))))
+    assert sqlite.read_at_once(sa.select(SAID).order_by(SAID.c.id)).to_pylist() == rows
 
 
 def test_more_rows_than_asked_for_are_not_read(database: Database) -> None:
