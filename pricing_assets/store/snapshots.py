@@ -244,6 +244,7 @@ def _load(duck: duckdb.DuckDBPyConnection) -> None:
 def _built(duck: duckdb.DuckDBPyConnection) -> pa.Table:
     """Return the rows of a batch that was loaded."""
     count_sales_once(duck)
+    # What is older was there to tell which sales are repeats.
     duck.execute(
         "DELETE FROM observations "
         f"WHERE kind = 'sold' AND happened_at <= as_of - INTERVAL {WINDOW_DAYS} DAY"
@@ -271,5 +272,5 @@ def _sources_sql(duck: duckdb.DuckDBPyConnection) -> str:
     found = duck.execute("SELECT DISTINCT source FROM observations ORDER BY source").fetchall()
     texts = ["'" + source.replace("'", "''") + "'" for (source,) in found]
     each = [f"CASE WHEN bool_or(source = {text}) THEN {text} END" for text in texts]
-    named = ", ".join(["NULL", *each])
+    named = ", ".join(["NULL", *each])  # NULL is passed over, and is all there is without sources
     return f"SELECT item_id, concat_ws(',', {named}) AS sources FROM observations GROUP BY item_id"
