@@ -28,6 +28,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from resources.ahead import map_ahead
 from resources.sqlite_arrow import (
     BYTES_A_ROW,
+    LEAST_BYTES,
     conform,
     fetched,
     is_packed,
@@ -287,12 +288,13 @@ class Database:
         """
         if self.dialect == "postgresql":
             table = self.read_arrow(statement.limit(rows + 1))
-            return table if table.num_rows <= rows else None
-        try:
-            # For a LIMIT SQLite takes every row through a table of its own: the texts have one.
-            return self._read_together(statement, rows * BYTES_A_ROW)
-        except sqlite3.DataError:
-            return None
+        else:
+            try:
+                # For a LIMIT SQLite takes every row through a table of its own: the texts have one.
+                table = self._read_together(statement, max(rows * BYTES_A_ROW, LEAST_BYTES))
+            except sqlite3.DataError:
+                return None
+        return table if table.num_rows <= rows else None
 
     def _read_together(self, statement: AnySelect, longest: int | None = None) -> pa.Table:
         schema = self.arrow_schema(statement)

@@ -29,6 +29,10 @@ Reading 1,000,000 rows of 18 columns took a quarter longer with 5,000.
 BYTES_A_ROW = 33
 """Bytes that a row adds to the text of a column of moments, with the end of its line."""
 
+LEAST_BYTES = 1_000_000
+"""Bytes that a text may have however few rows are asked for: SQLite's own texts are bound with it,
+as the declaration of a function's columns."""
+
 WALKED_KIB = 4096
 """Pages of the database in memory while many rows are read: as many as the processor's cache holds.
 

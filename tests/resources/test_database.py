@@ -630,6 +630,17 @@ def test_rows_of_moments_are_counted_to_the_row(sqlite: Database) -> None:
         assert (sqlite.read_at_most(sa.select(rows), most) is not None) == read
 
 
+def test_texts_that_are_too_long_are_not_made(sqlite: Database) -> None:
+    def long(zeros: int) -> Any:
+        return sa.select(sa.func.hex(sa.func.zeroblob(zeros), type_=sa.Text()).label("long"))
+
+    assert sqlite.read_at_most(long(500_001), 1) is None
+    for most in (1, 40_000):  # the first that is asked of a new connection, and more rows
+        sqlite.close()
+        assert sqlite.read_at_most(sqlite.texts(["one"]), most) is not None
+    assert sqlite.read_at_most(long(500_001), 40_000) is not None
+
+
 def test_a_connection_has_its_cache_again_after_reading_at_once(sqlite: Database) -> None:
     def cache_size() -> int:
         with sqlite.connect() as connection:
